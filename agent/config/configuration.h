@@ -1,0 +1,65 @@
+#pragma once
+// The whole configuration as a plain value: what a FairleadConfiguration file and the flags say, defaults filled in,
+// nothing yet derived from the host. parse.h makes it, derive.h completes it, docs/configuration.md documents it for users.
+
+#include <boost/asio/ip/address.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/checks/options.h"
+#include "agent/log/log.h"
+#include "agent/vrrp/options.h"
+#include "lb/options.h"
+
+namespace fairlead::config {
+
+/// Where each value came from, by its path ("vip.interface", "checks[0].port"): "FILE:LINE" or "flag --interface".
+class Origins {
+  public:
+    void set(const std::string& path, std::string origin) { origins_[path] = std::move(origin); }
+    /// The origin of `path` or of the nearest path above it that was given; empty if it is all default.
+    [[nodiscard]] std::string of(std::string path) const;
+
+  private:
+    std::map<std::string, std::string> origins_;
+};
+
+struct Vip {
+    std::vector<boost::asio::ip::address> addresses;     ///< at least one
+    std::string interface;                               ///< empty: derived from the host's subnets and routes
+};
+
+struct Kubernetes {
+    std::vector<std::string> kubeconfig;                 ///< tried in order; empty: no API
+    std::string server;                                  ///< URL; empty: 127.0.0.1:PORT verified as `kubernetes`, then the other backends
+    std::string nodeSelector = "node-role.kubernetes.io/control-plane";
+    enum class Family : std::uint8_t { Auto, Ipv4, Ipv6 } addressFamily = Family::Auto;     ///< auto: that of the first VIP
+};
+
+struct Backends {
+    std::uint16_t port = 6443;
+    std::vector<lb::Endpoint> fixed;                     ///< `static`: used until the API answers
+    Kubernetes kubernetes;
+    std::string cacheFile = "/var/lib/fairlead/backends.json";     ///< empty: none
+};
+
+struct Logging {
+    logging::Format format = logging::Format::Text;
+    logging::Level level = logging::Level::Info;
+};
+
+struct Configuration {
+    std::string nodeName;                                ///< empty: $NODE_NAME, then the host name
+    Vip vip;
+    vrrp::RouterOptions vrrp;                            ///< its addresses are filled from vip.addresses
+    std::vector<checks::CheckOptions> checks;
+    lb::ProxyOptions loadBalancer;
+    lb::HealthCheckOptions healthCheck;                  ///< loadBalancer.healthCheck
+    Backends backends;
+    lb::Endpoint admin;                                  ///< admin.bind
+    Logging logging;
+    Origins origins;
+};
+
+}  // namespace fairlead::config

@@ -1,0 +1,34 @@
+#pragma once
+// One server behind the balancer, and what is known of its health. Plain values.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "lb/endpoint.h"
+
+namespace fairlead::lb {
+
+/// Monotonic time, as an argument everywhere in the pure parts.
+using TimePoint = std::chrono::steady_clock::time_point;
+
+struct Backend {
+    Endpoint endpoint;
+    std::string name;     ///< what people call it: the Node's name, or the endpoint's text for a static one
+
+    friend bool operator==(const Backend&, const Backend&) = default;
+};
+
+enum class Health : std::uint8_t { Unknown, Up, Down };
+
+/// "unknown", "up" or "down".
+const char* toString(Health health);
+
+/// The outcome of one health probe.
+struct ProbeResult {
+    bool ok = false;
+    std::string detail;                      ///< "200 OK" or why it failed, e.g. "connect: Connection refused"
+    std::chrono::microseconds took{0};       ///< from connect to the verdict
+};
+
+}  // namespace fairlead::lb

@@ -1,0 +1,32 @@
+#pragma once
+// The balancer's view of its backends at one moment: immutable, shared by all workers, replaced as a whole.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lb/backend.h"
+
+namespace fairlead::lb {
+
+struct SnapshotEntry {
+    Backend backend;
+    /// May take new connections: it is up, its state is not known yet, or every backend is down (fall open).
+    bool usable = true;
+    /// Known dead while another one lives: its connections are to be reset on both sides.
+    bool reset = false;
+
+    friend bool operator==(const SnapshotEntry&, const SnapshotEntry&) = default;
+};
+
+struct Snapshot {
+    std::uint64_t generation = 0;           ///< grows with every change
+    std::vector<SnapshotEntry> entries;     ///< sorted by endpoint, so that every host orders them alike
+    std::vector<std::size_t> usable;        ///< indexes of the usable entries, ascending
+};
+
+/// Never null once published.
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+}  // namespace fairlead::lb
