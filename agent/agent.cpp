@@ -1,1 +1,417 @@
-namespace fairlead {}
+#include "agent/agent.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/admin/http_server.h"
+#include "agent/admin/metrics.h"
+#include "agent/admin/status.h"
+#include "agent/balancer_health.h"
+#include "agent/checks/check_runner.h"
+#include "agent/kubernetes/backend_cache.h"
+#include "agent/kubernetes/reflector.h"
+#include "agent/log/log.h"
+#include "agent/net/election.h"
+#include "agent/version.h"
+#include "agent/vrrp/priority.h"
+#include "lb/backend_pool.h"
+#include "lb/health/health_checker.h"
+#include "lb/proxy/proxy.h"
+
+namespace fairlead {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string joined(const std::vector<std::string>& parts) {
+    std::string text;
+    for (const std::string& part : parts) {
+        if (!text.empty()) text += ',';
+        text += part;
+    }
+    return text;
+}
+
+/// An exception's text with the configuration line that it comes from in front, where there is one.
+std::runtime_error located(const config::Configuration& configuration, const std::string& path,
+                           const std::exception& error) {
+    const std::string origin = configuration.origins.of(path);
+    return std::runtime_error((origin.empty() ? path : origin + ": " + path) + ": " + error.what());
+}
+
+void logBalancerEvent(const lb::Event& event) {
+    std::vector<logging::Field> fields;
+    fields.reserve(event.fields.size());
+    for (const auto& [key, value] : event.fields)
+        fields.emplace_back(key, value);
+    const logging::Level level = event.severity == lb::Severity::Error     ? logging::Level::Error
+                                 : event.severity == lb::Severity::Warning ? logging::Level::Warning
+                                                                           : logging::Level::Info;
+    logging::log(level, "balancer", event.message, fields);
+}
+
+kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& configuration) {
+    const config::Kubernetes& source = configuration.backends.kubernetes;
+    const bool ipv6 = source.addressFamily == config::Kubernetes::Family::Ipv6 ||
+                      (source.addressFamily == config::Kubernetes::Family::Auto &&
+                       configuration.vip.addresses.front().is_v6());
+    return {.kubeconfigs = source.kubeconfig,
+            .server = source.server,
+            .nodeSelector = source.nodeSelector,
+            .ipv6 = ipv6,
+            .port = configuration.backends.port,
+            .vips = configuration.vip.addresses};
+}
+
+/// The parts and what flows between them. Everything but the callbacks of other threads runs on the control
+/// thread.
+class Agent {
+  public:
+    explicit Agent(const config::Configuration& configuration)
+        : configuration_(configuration),
+          started_(Clock::now()),
+          signals_(context_, SIGTERM, SIGINT),
+          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
+        buildBalancer();
+        buildAdmin();
+        buildElection();
+        if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
+    }
+
+    int run() {
+        int signal = 0;
+        signals_.async_wait([&](const boost::system::error_code& error, int number) {
+            if (error) return;
+            signal = number;
+            stop();
+        });
+        // The VIP comes last: whoever it attracts must find a working balancer behind it.
+        adoptFirstBackends();
+        proxy_->start();
+        try {
+            election_->start();
+        } catch (const std::exception& error) {
+            throw located(configuration_, "vip.interface", error);
+        }
+        checks_->start();
+        if (reflector_) reflector_->start();
+        logStart();
+        context_.run();
+        logging::info("agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+        return 0;
+    }
+
+  private:
+    void logStart() const {
+        std::vector<std::string> vips;
+        for (const auto& address : configuration_.vip.addresses)
+            vips.push_back(address.to_string());
+        std::vector<std::string> listeners;
+        for (const lb::Endpoint& listener : proxy_->endpoints())
+            listeners.push_back(lb::toString(listener));
+        logging::info("agent", "started",
+                      {{"version", kVersion},
+                       {"node", configuration_.nodeName},
+                       {"vip", joined(vips)},
+                       {"interface", configuration_.vip.interface},
+                       {"vrrp", configuration_.vrrp.version},
+                       {"vrid", configuration_.vrrp.virtualRouterId},
+                       {"priority", configuration_.vrrp.priority},
+                       {"balancer", joined(listeners)},
+                       {"admin", lb::toString(admin_->endpoint())}});
+    }
+
+    void buildBalancer() {
+        try {
+            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent);
+        } catch (const std::exception& error) {
+            throw located(configuration_, "loadBalancer.bind", error);
+        }
+        health_ = std::make_unique<lb::HealthChecker>(
+            context_, configuration_.healthCheck,
+            [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
+        balancerHealth_ = std::make_unique<BalancerHealth>(
+            context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
+            [this] { updatePriority("the peers' balancers"); });
+        checks_ = std::make_unique<checks::CheckRunner>(
+            context_, configuration_.checks,
+            [this](std::uint16_t port) { return balancerHealth_->check(port); },
+            [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
+                updatePriority(cause);
+            });
+    }
+
+    void buildAdmin() {
+        const auto text = [](unsigned status, std::string body) {
+            return admin::Response{.status = status, .body = std::move(body)};
+        };
+        std::map<std::string, admin::Handler> routes{
+            {"/healthz", [text] { return text(200, "ok\n"); }},
+            {"/readyz",
+             [this, text] {
+                 const std::string missing = notReady();
+                 return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
+             }},
+            {"/status",
+             [this] {
+                 return admin::Response{.contentType = "application/json", .body = admin::toJson(report())};
+             }},
+            {"/metrics",
+             [this] {
+                 return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
+                                        .body = metrics_.render(report())};
+             }},
+        };
+        try {
+            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(routes));
+        } catch (const std::exception& error) {
+            throw located(configuration_, "admin.bind", error);
+        }
+    }
+
+    void buildElection() {
+        election_ = std::make_unique<net::Election>(
+            net::ElectionOptions{.router = configuration_.vrrp, .interface = configuration_.vip.interface},
+            // The election's thread must not wait for a log line to be written.
+            [this](net::ElectionEvent event) {
+                boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
+            });
+        updatePriority("start");
+    }
+
+    void buildReflector() {
+        reflector_ = std::make_unique<kubernetes::Reflector>(
+            reflectorOptions(configuration_),
+            [this](std::vector<lb::Backend> members) {
+                // Saved here and not on the control thread: a disk that hangs must not stop the health
+                // checks.
+                saveCache(members);
+                boost::asio::post(context_, [this, members = std::move(members)]() mutable {
+                    setMembers(std::move(members), "kubernetes");
+                });
+            },
+            [this] {
+                const std::lock_guard lock(otherServersMutex_);
+                return otherServers_;
+            });
+    }
+
+    /// Last known good: the cache file, else `static`; the API replaces either.
+    void adoptFirstBackends() {
+        std::vector<lb::Backend> members;
+        std::string source = "static";
+        for (const lb::Endpoint& endpoint : configuration_.backends.fixed) {
+            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
+        }
+        if (!configuration_.backends.cacheFile.empty() && reflector_) {
+            auto cached = kubernetes::loadBackendCache(configuration_.backends.cacheFile);
+            if (!cached) {
+                logging::warning("agent", "ignoring the backend cache", {{"cause", cached.error()}});
+            } else if (!cached->empty()) {
+                members = std::move(*cached);
+                source = "cache";
+            }
+        }
+        setMembers(std::move(members), source);
+    }
+
+    void saveCache(const std::vector<lb::Backend>& members) const {
+        if (configuration_.backends.cacheFile.empty()) return;
+        const auto saved = kubernetes::saveBackendCache(configuration_.backends.cacheFile, members);
+        if (!saved) logging::warning("agent", "cannot save the backend cache", {{"cause", saved.error()}});
+    }
+
+    void setMembers(std::vector<lb::Backend> members, const std::string& source) {
+        backendSource_ = source;
+        const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
+        for (const lb::Backend& backend : change.added) {
+            logging::info(
+                "balancer", "backend added",
+                {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
+        }
+        for (const lb::Backend& backend : change.removed) {
+            metrics_.forget(backend.endpoint);
+            logging::info(
+                "balancer", "backend removed",
+                {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
+        }
+        std::vector<lb::Endpoint> targets;
+        for (const lb::BackendView& member : pool_.view())
+            targets.push_back(member.backend.endpoint);
+        {
+            const std::lock_guard lock(otherServersMutex_);
+            otherServers_ = targets;
+        }
+        poolChanged();
+        health_->setTargets(targets);
+    }
+
+    void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
+        metrics_.observeProbe(backend, result.took);
+        const std::optional<lb::HealthChange> change = pool_.report(backend, result, Clock::now());
+        if (!change) return;
+        const bool up = change->to == lb::Health::Up;
+        logging::log(up ? logging::Level::Info : logging::Level::Warning, "balancer",
+                     up ? "backend up" : "backend down",
+                     std::vector<logging::Field>{{"backend", lb::toString(change->backend.endpoint)},
+                                                 {"name", change->backend.name},
+                                                 {"cause", change->detail}});
+        poolChanged();
+    }
+
+    void poolChanged() {
+        const bool reachable = pool_.anyReachable();
+        if (reachable != reachable_) {
+            reachable_ = reachable;
+            if (reachable) {
+                logging::info("balancer", "a backend can be reached again");
+            } else {
+                logging::error("balancer", "no backend can be reached",
+                               {{"action", pool_.view().empty() ? "refusing connections"
+                                                                : "trying all of them (fall open)"}});
+            }
+        }
+        proxy_->publish(pool_.snapshot());
+        balancerHealth_->poolChanged();
+    }
+
+    /// From the checks to the priority that is advertised.
+    void updatePriority(const std::string& cause) {
+        std::vector<vrrp::CheckContribution> contributions;
+        bool spared = false;
+        const std::vector<checks::CheckStatus> states = checks_->status();
+        for (std::size_t i = 0; i < states.size(); ++i) {
+            bool up = states[i].up;
+            const auto* port = std::get_if<checks::ListeningPort>(&configuration_.checks[i].target);
+            if (!up && states[i].decided && port && balancerHealth_->serves(port->port) &&
+                balancerHealth_->onlyBackendsMissing() && !balancerHealth_->peerWouldDoBetter()) {
+                up = spared = true;
+            }
+            contributions.push_back({.name = states[i].name, .weight = states[i].weight, .up = up});
+        }
+        vrrp::EffectivePriority effective =
+            vrrp::effectivePriority(configuration_.vrrp.priority, contributions);
+        if (spared)
+            effective.explanation += "; no backend can be reached, but no peer's balancer reaches one either";
+        if (effective.explanation == priorityExplanation_) return;
+        if (!priorityExplanation_.empty()) {
+            logging::info(
+                "vrrp", "priority changed",
+                {{"priority", effective.priority}, {"parts", effective.explanation}, {"cause", cause}});
+        }
+        priorityExplanation_ = effective.explanation;
+        election_->setPriority({.priority = effective.priority, .fault = effective.fault, .cause = cause});
+    }
+
+    static void electionEvent(const net::ElectionEvent& event) {
+        switch (event.kind) {
+            case net::ElectionEvent::Kind::Transition: {
+                const vrrp::Transition& transition = event.transition;
+                logging::info("vrrp", std::string("became ") + vrrp::toString(transition.to),
+                              {{"vrid", transition.virtualRouterId},
+                               {"from", vrrp::toString(transition.from)},
+                               {"priority", transition.priority},
+                               {"cause", transition.cause}});
+                break;
+            }
+            case net::ElectionEvent::Kind::PacketRejected:
+                logging::warning("vrrp", "advertisement rejected", {{"cause", event.text}});
+                break;
+            case net::ElectionEvent::Kind::Warning:
+                logging::warning("vrrp", event.text);
+                break;
+        }
+    }
+
+    /// Why the agent isn't ready to serve, empty if it is.
+    [[nodiscard]] std::string notReady() const {
+        if (!proxy_->accepting()) return "the balancer does not accept connections";
+        const vrrp::RouterStatus router = election_->status();
+        if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) return "";
+        return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
+    }
+
+    [[nodiscard]] admin::StatusReport report() const {
+        admin::StatusReport report{.nodeName = configuration_.nodeName,
+                                   .now = Clock::now(),
+                                   .started = started_,
+                                   .routerOptions = configuration_.vrrp,
+                                   .router = election_->status(),
+                                   .priorityExplanation = priorityExplanation_,
+                                   .checks = checks_->status(),
+                                   .backends = pool_.view(),
+                                   .balancer = proxy_->statistics(),
+                                   .listeners = proxy_->endpoints(),
+                                   .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
+                                   .backendSource = backendSource_,
+                                   .kubernetes = std::nullopt,
+                                   .warnings = {}};
+        if (reflector_) report.kubernetes = reflector_->status();
+        if (report.fallOpen)
+            report.warnings.emplace_back("no backend passes its health check; all of them are tried");
+        if (report.backends.empty())
+            report.warnings.emplace_back("there is no backend; connections are refused");
+        if (report.kubernetes && !report.kubernetes->lastError.empty()) {
+            report.warnings.push_back("kubernetes: " + report.kubernetes->lastError);
+        }
+        return report;
+    }
+
+    void stop() {
+        // The VIP first, so that a peer takes over while this balancer still serves what is under way.
+        election_->stop();
+        if (reflector_) reflector_->stop();
+        checks_->stop();
+        balancerHealth_->stop();
+        health_->stop();
+        admin_->stop();
+        proxy_->stop();
+        // Behind what the other threads posted until they ended, so that their last events are logged.
+        boost::asio::post(context_, [this] { context_.stop(); });
+    }
+
+    const config::Configuration& configuration_;
+    const Clock::time_point started_;
+    boost::asio::io_context context_;
+    boost::asio::signal_set signals_;
+
+    lb::BackendPool pool_;
+    admin::Metrics metrics_;
+    std::unique_ptr<lb::Proxy> proxy_;
+    std::unique_ptr<lb::HealthChecker> health_;
+    std::unique_ptr<BalancerHealth> balancerHealth_;
+    std::unique_ptr<checks::CheckRunner> checks_;
+    std::unique_ptr<admin::HttpServer> admin_;
+    std::unique_ptr<net::Election> election_;
+    std::unique_ptr<kubernetes::Reflector> reflector_;
+
+    std::string backendSource_ = "static";
+    std::string priorityExplanation_;
+    bool reachable_ = true;
+
+    /// API servers that the reflector may try after the local one: read on its thread.
+    std::mutex otherServersMutex_;
+    std::vector<lb::Endpoint> otherServers_;
+};
+
+}  // namespace
+
+int runAgent(const config::Configuration& configuration) {
+    std::signal(SIGPIPE, SIG_IGN);
+    Agent agent(configuration);
+    return agent.run();
+}
+
+}  // namespace fairlead

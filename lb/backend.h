@@ -14,7 +14,7 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 struct Backend {
     Endpoint endpoint;
-    std::string name;     ///< what people call it: the Node's name, or the endpoint's text for a static one
+    std::string name;  ///< what people call it: the Node's name, or the endpoint's text for a static one
 
     friend bool operator==(const Backend&, const Backend&) = default;
 };
@@ -27,8 +27,8 @@ const char* toString(Health health);
 /// The outcome of one health probe.
 struct ProbeResult {
     bool ok = false;
-    std::string detail;                      ///< "200 OK" or why it failed, e.g. "connect: Connection refused"
-    std::chrono::microseconds took{0};       ///< from connect to the verdict
+    std::string detail;                 ///< "200 OK" or why it failed, e.g. "connect: Connection refused"
+    std::chrono::microseconds took{0};  ///< from connect to the verdict
 };
 
 }  // namespace fairlead::lb

@@ -1,10 +1,12 @@
 #pragma once
-// Members and their health in, immutable snapshots out. Pure: no socket, no thread, no clock. Owned by the control
-// thread, which feeds it the member list and every probe result and publishes snapshot() whenever a call reports a change.
+// Members and their health in, immutable snapshots out. Pure: no socket, no thread, no clock. Owned by the
+// control thread, which feeds it the member list and every probe result and publishes snapshot() whenever a
+// call reports a change.
 //
-// Health: a new member is Unknown and usable, so that a cold start serves at once; its first result decides alone, after
-// that `rise` successes in a row bring it up and `fall` failures in a row take it down. A member that stays in a new
-// list keeps its health. If every member is down, all are usable again (fall open) and none is to be reset.
+// Health: a new member is Unknown and usable, so that a cold start serves at once; its first result decides
+// alone, after that `rise` successes in a row bring it up and `fall` failures in a row take it down. A member
+// that stays in a new list keeps its health. If every member is down, all are usable again (fall open) and
+// none is to be reset.
 
 #include <cstddef>
 #include <map>
@@ -19,7 +21,7 @@ namespace fairlead::lb {
 struct MembershipChange {
     std::vector<Backend> added;
     std::vector<Backend> removed;
-    std::vector<Backend> renamed;     ///< same endpoint, other name (holds the new one)
+    std::vector<Backend> renamed;  ///< same endpoint, other name (holds the new one)
     [[nodiscard]] bool any() const { return !added.empty() || !removed.empty() || !renamed.empty(); }
 };
 
@@ -27,15 +29,15 @@ struct HealthChange {
     Backend backend;
     Health from = Health::Unknown;
     Health to = Health::Unknown;
-    std::string detail;              ///< of the deciding probe
+    std::string detail;  ///< of the deciding probe
 };
 
 /// One backend as `status` shows it.
 struct BackendView {
     Backend backend;
     Health health = Health::Unknown;
-    TimePoint since{};                               ///< when it got this health, or was added
-    std::string lastDetail;                          ///< of the last probe, failed or not; empty before the first
+    TimePoint since{};       ///< when it got this health, or was added
+    std::string lastDetail;  ///< of the last probe, failed or not; empty before the first
     std::chrono::microseconds lastTook{0};
 };
 
@@ -44,11 +46,12 @@ class BackendPool {
     /// `rise`, `fall` >= 1.
     BackendPool(unsigned rise, unsigned fall);
 
-    /// Replaces the members. Duplicated endpoints count once (the first name wins). An empty list is taken as it is:
-    /// whoever calls decides whether empty may be believed.
+    /// Replaces the members. Duplicated endpoints count once (the first name wins). An empty list is taken as
+    /// it is: whoever calls decides whether empty may be believed.
     MembershipChange setMembers(std::vector<Backend> members, TimePoint now);
 
-    /// Takes a probe's result; one for an endpoint that is no member is ignored. Returns the change of health, if any.
+    /// Takes a probe's result; one for an endpoint that is no member is ignored. Returns the change of
+    /// health, if any.
     std::optional<HealthChange> report(const Endpoint& endpoint, const ProbeResult& result, TimePoint now);
 
     /// The current state; a new object only if something changed since the last call.
@@ -56,7 +59,8 @@ class BackendPool {
 
     [[nodiscard]] std::vector<BackendView> view() const;
 
-    /// Whether at least one member is up or not known yet, i.e. no fall-open is in force and the list isn't empty.
+    /// Whether at least one member is up or not known yet, i.e. no fall-open is in force and the list isn't
+    /// empty.
     [[nodiscard]] bool anyReachable() const;
 
   private:
@@ -64,7 +68,7 @@ class BackendPool {
         Backend backend;
         Health health = Health::Unknown;
         TimePoint since{};
-        unsigned streak = 0;     ///< results in a row that contradict `health`
+        unsigned streak = 0;  ///< results in a row that contradict `health`
         std::string lastDetail;
         std::chrono::microseconds lastTook{0};
     };

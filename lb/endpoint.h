@@ -1,15 +1,15 @@
 #pragma once
-// An IP address and a TCP port: where a backend answers, or where a listener binds. A plain value, safe on any thread.
-// Text form as everywhere in the field: `10.10.1.83:6443`, `[fd00::1]:6443`.
+// An IP address and a TCP port: where a backend answers, or where a listener binds. A plain value, safe on
+// any thread. Text form as everywhere in the field: `10.10.1.83:6443`, `[fd00::1]:6443`.
 
 #include <boost/asio/ip/address.hpp>
+#include <sys/socket.h>
+
 #include <compare>
 #include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
-
-#include <sys/socket.h>
 
 namespace fairlead::lb {
 

@@ -1,6 +1,6 @@
 #pragma once
-// What the balancer tells its owner: one event per happening, with its cause. The owner turns events into log lines;
-// the balancer itself never logs.
+// What the balancer tells its owner: one event per happening, with its cause. The owner turns events into log
+// lines; the balancer itself never logs.
 
 #include <cstdint>
 #include <functional>
@@ -14,8 +14,9 @@ enum class Severity : std::uint8_t { Info, Warning, Error };
 
 struct Event {
     Severity severity = Severity::Info;
-    std::string message;                                         ///< what happened, e.g. "backend down"
-    std::vector<std::pair<std::string, std::string>> fields;     ///< e.g. {"backend","10.10.1.83:6443"}, {"cause","…"}
+    std::string message;  ///< what happened, e.g. "backend down"
+    std::vector<std::pair<std::string, std::string>>
+        fields;  ///< e.g. {"backend","10.10.1.83:6443"}, {"cause","…"}
 };
 
 /// Called on the thread where it happened: it must be thread-safe and must not block.

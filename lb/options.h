@@ -1,5 +1,6 @@
 #pragma once
-// What the balancer can be told, as plain values with their defaults. The names are those of the configuration file.
+// What the balancer can be told, as plain values with their defaults. The names are those of the
+// configuration file.
 
 #include <chrono>
 #include <cstdint>
@@ -13,26 +14,26 @@ namespace fairlead::lb {
 enum class Algorithm : std::uint8_t { RoundRobin, LeastConnections, SourceHash };
 
 struct ProxyOptions {
-    std::vector<Endpoint> bind;                       ///< listeners; at least one
+    std::vector<Endpoint> bind;  ///< listeners; at least one
     Algorithm algorithm = Algorithm::RoundRobin;
-    std::chrono::milliseconds connectTimeout{5000};   ///< per backend tried, > 0
-    std::chrono::milliseconds idleTimeout{0};         ///< no byte in either direction for so long: cut; 0: never
-    std::uint32_t maxConnections = 0;                 ///< over all workers; 0: from the file-descriptor limit
-    unsigned workers = 0;                             ///< event loops; 0: one per core
+    std::chrono::milliseconds connectTimeout{5000};  ///< per backend tried, > 0
+    std::chrono::milliseconds idleTimeout{0};  ///< no byte in either direction for so long: cut; 0: never
+    std::uint32_t maxConnections = 0;          ///< over all workers; 0: from the file-descriptor limit
+    unsigned workers = 0;                      ///< event loops; 0: one per core
 };
 
 enum class HealthCheckType : std::uint8_t { Tcp, Tls, Http, Https };
 
 struct HealthCheckOptions {
     HealthCheckType type = HealthCheckType::Https;
-    std::string path = "/readyz";                 ///< http, https
-    unsigned expectStatus = 200;                  ///< http, https
-    std::chrono::milliseconds interval{2000};     ///< from the start of one probe to the start of the next, > 0
-    std::chrono::milliseconds timeout{2000};      ///< for a whole probe, > 0
-    unsigned rise = 2;                            ///< successes in a row that bring a backend up, >= 1
-    unsigned fall = 2;                            ///< failures in a row that take it down, >= 1
-    std::string caFile;                           ///< tls, https: PEM; read again whenever it changes
-    std::string serverName = "kubernetes";        ///< tls, https: SNI, and the name the certificate must carry
+    std::string path = "/readyz";              ///< http, https
+    unsigned expectStatus = 200;               ///< http, https
+    std::chrono::milliseconds interval{2000};  ///< from the start of one probe to the start of the next, > 0
+    std::chrono::milliseconds timeout{2000};   ///< for a whole probe, > 0
+    unsigned rise = 2;                         ///< successes in a row that bring a backend up, >= 1
+    unsigned fall = 2;                         ///< failures in a row that take it down, >= 1
+    std::string caFile;                        ///< tls, https: PEM; read again whenever it changes
+    std::string serverName = "kubernetes";     ///< tls, https: SNI, and the name the certificate must carry
 };
 
 }  // namespace fairlead::lb

@@ -21,9 +21,9 @@ struct SnapshotEntry {
 };
 
 struct Snapshot {
-    std::uint64_t generation = 0;           ///< grows with every change
-    std::vector<SnapshotEntry> entries;     ///< sorted by endpoint, so that every host orders them alike
-    std::vector<std::size_t> usable;        ///< indexes of the usable entries, ascending
+    std::uint64_t generation = 0;        ///< grows with every change
+    std::vector<SnapshotEntry> entries;  ///< sorted by endpoint, so that every host orders them alike
+    std::vector<std::size_t> usable;     ///< indexes of the usable entries, ascending
 };
 
 /// Never null once published.

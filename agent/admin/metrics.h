@@ -1,6 +1,6 @@
 #pragma once
-// From a StatusReport to the Prometheus text format (prometheus-cpp's model and serializer). Counters are read off the
-// report; only the health-probe histogram is kept here. Control thread.
+// From a StatusReport to the Prometheus text format (prometheus-cpp's model and serializer). Counters are
+// read off the report; only the health-probe histogram is kept here. Control thread.
 
 #include <memory>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
-// The agent's state as one plain value: what `/status` prints as JSON and `/metrics` as Prometheus text. Collected on the
-// control thread by the composition root.
+// The agent's state as one plain value: what `/status` prints as JSON and `/metrics` as Prometheus text.
+// Collected on the control thread by the composition root.
 
 #include <chrono>
 #include <cstdint>
@@ -19,19 +19,19 @@ namespace fairlead::admin {
 
 struct StatusReport {
     std::string nodeName;
-    std::chrono::steady_clock::time_point now{};         ///< when this was collected; ages are relative to it
+    std::chrono::steady_clock::time_point now{};  ///< when this was collected; ages are relative to it
     std::chrono::steady_clock::time_point started{};
     vrrp::RouterOptions routerOptions;
     vrrp::RouterStatus router;
-    std::string priorityExplanation;                     ///< "100 + 11 (lb)"
+    std::string priorityExplanation;  ///< "100 + 11 (lb)"
     std::vector<checks::CheckStatus> checks;
     std::vector<lb::BackendView> backends;
     lb::ProxyStatistics balancer;
     std::vector<lb::Endpoint> listeners;
-    bool fallOpen = false;                               ///< every backend is down, all are tried
-    std::string backendSource;                           ///< "static", "cache" or "kubernetes"
-    std::optional<kubernetes::ReflectorStatus> kubernetes;     ///< nothing where no kubeconfig is configured
-    std::vector<std::string> warnings;                   ///< what needs a human hand, one sentence each
+    bool fallOpen = false;                                  ///< every backend is down, all are tried
+    std::string backendSource;                              ///< "static", "cache" or "kubernetes"
+    std::optional<kubernetes::ReflectorStatus> kubernetes;  ///< nothing where no kubeconfig is configured
+    std::vector<std::string> warnings;                      ///< what needs a human hand, one sentence each
 };
 
 /// JSON, pretty-printed, keys in a fixed order; documented in docs/status.md.

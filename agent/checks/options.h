@@ -10,19 +10,20 @@
 
 namespace fairlead::checks {
 
-struct ListeningPort {     ///< something listens on this TCP port on this host, whatever process, in a container or not
+struct ListeningPort {  ///< something listens on this TCP port on this host, whatever process, in a container
+                        ///< or not
     std::uint16_t port = 0;
 };
 
-struct TcpConnect {        ///< a TCP connection to it succeeds
+struct TcpConnect {  ///< a TCP connection to it succeeds
     lb::Endpoint endpoint;
 };
 
-struct HttpsGet {          ///< GET answers 200 over TLS verified against caFile and the URL's host (or serverName)
-    lb::Endpoint endpoint;       ///< from the URL; its host must be an IP address
+struct HttpsGet {  ///< GET answers 200 over TLS verified against caFile and the URL's host (or serverName)
+    lb::Endpoint endpoint;  ///< from the URL; its host must be an IP address
     std::string path = "/";
     std::string caFile;
-    std::string serverName;      ///< the name to verify; empty: the URL's host
+    std::string serverName;  ///< the name to verify; empty: the URL's host
 };
 
 struct CheckOptions {
@@ -32,7 +33,8 @@ struct CheckOptions {
     std::chrono::milliseconds timeout{1000};
     unsigned rise = 2;
     unsigned fall = 2;
-    int weight = 0;     ///< -253..253; > 0 added while it succeeds, < 0 subtracted while it fails, 0: failing means FAULT
+    int weight =
+        0;  ///< -253..253; > 0 added while it succeeds, < 0 subtracted while it fails, 0: failing means FAULT
 };
 
 }  // namespace fairlead::checks

@@ -1,8 +1,10 @@
 #pragma once
-// The whole configuration as a plain value: what a FairleadConfiguration file and the flags say, defaults filled in,
-// nothing yet derived from the host. parse.h makes it, derive.h completes it, docs/configuration.md documents it for users.
+// The whole configuration as a plain value: what a FairleadConfiguration file and the flags say, defaults
+// filled in, nothing yet derived from the host. parse.h makes it, derive.h completes it,
+// docs/configuration.md documents it for users.
 
 #include <boost/asio/ip/address.hpp>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -14,7 +16,8 @@
 
 namespace fairlead::config {
 
-/// Where each value came from, by its path ("vip.interface", "checks[0].port"): "FILE:LINE" or "flag --interface".
+/// Where each value came from, by its path ("vip.interface", "checks[0].port"): "FILE:LINE" or "flag
+/// --interface".
 class Origins {
   public:
     void set(const std::string& path, std::string origin) { origins_[path] = std::move(origin); }
@@ -26,22 +29,26 @@ class Origins {
 };
 
 struct Vip {
-    std::vector<boost::asio::ip::address> addresses;     ///< at least one
-    std::string interface;                               ///< empty: derived from the host's subnets and routes
+    std::vector<boost::asio::ip::address> addresses;  ///< at least one
+    std::string interface;                            ///< empty: derived from the host's subnets and routes
 };
 
 struct Kubernetes {
-    std::vector<std::string> kubeconfig;                 ///< tried in order; empty: no API
-    std::string server;                                  ///< URL; empty: 127.0.0.1:PORT verified as `kubernetes`, then the other backends
+    std::vector<std::string> kubeconfig;  ///< tried in order; empty: no API
+    std::string server;  ///< URL; empty: 127.0.0.1:PORT verified as `kubernetes`, then the other backends
     std::string nodeSelector = "node-role.kubernetes.io/control-plane";
-    enum class Family : std::uint8_t { Auto, Ipv4, Ipv6 } addressFamily = Family::Auto;     ///< auto: that of the first VIP
+    enum class Family : std::uint8_t {
+        Auto,
+        Ipv4,
+        Ipv6
+    } addressFamily = Family::Auto;  ///< auto: that of the first VIP
 };
 
 struct Backends {
     std::uint16_t port = 6443;
-    std::vector<lb::Endpoint> fixed;                     ///< `static`: used until the API answers
+    std::vector<lb::Endpoint> fixed;  ///< `static`: used until the API answers
     Kubernetes kubernetes;
-    std::string cacheFile = "/var/lib/fairlead/backends.json";     ///< empty: none
+    std::string cacheFile = "/var/lib/fairlead/backends.json";  ///< empty: none
 };
 
 struct Logging {
@@ -50,14 +57,14 @@ struct Logging {
 };
 
 struct Configuration {
-    std::string nodeName;                                ///< empty: $NODE_NAME, then the host name
+    std::string nodeName;  ///< empty: $NODE_NAME, then the host name
     Vip vip;
-    vrrp::RouterOptions vrrp;                            ///< its addresses are filled from vip.addresses
+    vrrp::RouterOptions vrrp;  ///< its addresses are filled from vip.addresses
     std::vector<checks::CheckOptions> checks;
     lb::ProxyOptions loadBalancer;
-    lb::HealthCheckOptions healthCheck;                  ///< loadBalancer.healthCheck
+    lb::HealthCheckOptions healthCheck;  ///< loadBalancer.healthCheck
     Backends backends;
-    lb::Endpoint admin;                                  ///< admin.bind
+    lb::Endpoint admin;  ///< admin.bind
     Logging logging;
     Origins origins;
 };

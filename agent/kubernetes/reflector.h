@@ -1,11 +1,13 @@
 #pragma once
-// Keeps the list of control-plane hosts: LIST, then WATCH, for ever, on a thread of its own. An edge over cpprestsdk;
-// what it decides with is pure (kubeconfig.h, watch_decoder.h, node_store.h, backoff.h).
+// Keeps the list of control-plane hosts: LIST, then WATCH, for ever, on a thread of its own. An edge over
+// cpprestsdk; what it decides with is pure (kubeconfig.h, watch_decoder.h, node_store.h, backoff.h).
 //
-// It only ever improves the backend list: nothing here is fatal. A missing or refused kubeconfig, a 403, a cut stream, an API
-// server that isn't there yet: each is said once per change of cause, and retried with jittered back-off.
+// It only ever improves the backend list: nothing here is fatal. A missing or refused kubeconfig, a 403, a
+// cut stream, an API server that isn't there yet: each is said once per change of cause, and retried with
+// jittered back-off.
 
 #include <boost/asio/ip/address.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -19,34 +21,36 @@
 namespace fairlead::kubernetes {
 
 struct ReflectorOptions {
-    std::vector<std::string> kubeconfigs;     ///< files, tried in order
-    std::string server;                       ///< URL; empty: 127.0.0.1:port, then `otherServers`, each verified as `kubernetes`
-    std::string nodeSelector;                 ///< label selector, as kubectl's -l takes it
-    bool ipv6 = false;                        ///< which family of InternalIP becomes the backend
-    std::uint16_t port = 6443;                ///< of every API server
-    std::vector<boost::asio::ip::address> vips;     ///< never taken for a Node's address, never dialled
+    std::vector<std::string> kubeconfigs;  ///< files, tried in order
+    std::string server;  ///< URL; empty: 127.0.0.1:port, then `otherServers`, each verified as `kubernetes`
+    std::string nodeSelector;                    ///< label selector, as kubectl's -l takes it
+    bool ipv6 = false;                           ///< which family of InternalIP becomes the backend
+    std::uint16_t port = 6443;                   ///< of every API server
+    std::vector<boost::asio::ip::address> vips;  ///< never taken for a Node's address, never dialled
 };
 
 struct ReflectorStatus {
-    bool watchUp = false;                     ///< a watch stream is open and its list is complete
-    std::string server;                       ///< in use, or last tried
-    std::string kubeconfig;                   ///< identity in use, or last tried
-    std::string lastError;                    ///< empty while all is well
-    std::chrono::steady_clock::time_point lastContact{};     ///< last byte from the API server; epoch: never
-    std::uint64_t nodes = 0;                  ///< matching Nodes in the store
-    std::map<std::string, std::uint64_t> events;             ///< watch events by type: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR
+    bool watchUp = false;                                 ///< a watch stream is open and its list is complete
+    std::string server;                                   ///< in use, or last tried
+    std::string kubeconfig;                               ///< identity in use, or last tried
+    std::string lastError;                                ///< empty while all is well
+    std::chrono::steady_clock::time_point lastContact{};  ///< last byte from the API server; epoch: never
+    std::uint64_t nodes = 0;                              ///< matching Nodes in the store
+    std::map<std::string, std::uint64_t>
+        events;  ///< watch events by type: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR
     std::uint64_t relists = 0;
 };
 
 class Reflector {
   public:
-    /// Called on the reflector's thread with the complete new list whenever it changes; never with an empty one.
+    /// Called on the reflector's thread with the complete new list whenever it changes; never with an empty
+    /// one.
     using OnMembers = std::function<void(std::vector<lb::Backend>)>;
     /// API servers to try after the local one; called on the reflector's thread, must be thread-safe.
     using OtherServers = std::function<std::vector<lb::Endpoint>()>;
 
     Reflector(ReflectorOptions options, OnMembers onMembers, OtherServers otherServers);
-    ~Reflector();     ///< stop()
+    ~Reflector();  ///< stop()
     Reflector(const Reflector&) = delete;
     Reflector& operator=(const Reflector&) = delete;
 

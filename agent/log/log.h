@@ -1,12 +1,13 @@
 #pragma once
-// The log: one line per event, klog-like, on stderr. Safe on every thread; the election thread doesn't call it (its
-// events are logged by the control thread).
+// The log: one line per event, klog-like, on stderr. Safe on every thread; the election thread doesn't call
+// it (its events are logged by the control thread).
 //
 //   I1123 20:33:14.123456 vrrp] became MASTER vrid=51 priority=111 cause="no advertisement for 3.6 s"
 //
-// Header: severity letter (D I W E), month and day, local time with microseconds, component. Then the message and key=value fields; a
-// value with anything but letters, digits and ._:/@+-[]% is quoted, control characters are escaped, so that no
-// input can forge a line. With Format::Json: one object per line, keys time (RFC 3339), level, component, message, and the fields.
+// Header: severity letter (D I W E), month and day, local time with microseconds, component. Then the message
+// and key=value fields; a value with anything but letters, digits and ._:/@+-[]% is quoted, control
+// characters are escaped, so that no input can forge a line. With Format::Json: one object per line, keys
+// time (RFC 3339), level, component, message, and the fields.
 
 #include <concepts>
 #include <cstdint>
@@ -37,23 +38,27 @@ struct Field {
 /// Call once before the first line; the default is text at Info.
 void configure(Format format, Level level);
 
-/// The line without its newline, as it would be written; what log() uses, and pure but for `when` given as microseconds
-/// since the epoch.
+/// The line without its newline, as it would be written; what log() uses, and pure but for `when` given as
+/// microseconds since the epoch.
 std::string formatLine(Format format, std::int64_t whenMicroseconds, Level level, std::string_view component,
                        std::string_view message, std::span<const Field> fields);
 
 void log(Level level, std::string_view component, std::string_view message, std::span<const Field> fields);
 
-inline void debug(std::string_view component, std::string_view message, std::initializer_list<Field> fields = {}) {
+inline void debug(std::string_view component, std::string_view message,
+                  std::initializer_list<Field> fields = {}) {
     log(Level::Debug, component, message, {fields.begin(), fields.size()});
 }
-inline void info(std::string_view component, std::string_view message, std::initializer_list<Field> fields = {}) {
+inline void info(std::string_view component, std::string_view message,
+                 std::initializer_list<Field> fields = {}) {
     log(Level::Info, component, message, {fields.begin(), fields.size()});
 }
-inline void warning(std::string_view component, std::string_view message, std::initializer_list<Field> fields = {}) {
+inline void warning(std::string_view component, std::string_view message,
+                    std::initializer_list<Field> fields = {}) {
     log(Level::Warning, component, message, {fields.begin(), fields.size()});
 }
-inline void error(std::string_view component, std::string_view message, std::initializer_list<Field> fields = {}) {
+inline void error(std::string_view component, std::string_view message,
+                  std::initializer_list<Field> fields = {}) {
     log(Level::Error, component, message, {fields.begin(), fields.size()});
 }
 

@@ -1,9 +1,10 @@
 #pragma once
-// The election's edge: one thread that owns the VRRP socket, the timer, the VIP on the interface and its announcements,
-// and drives a vrrp::Router with them. It never touches the Kubernetes API, the log or the disk.
+// The election's edge: one thread that owns the VRRP socket, the timer, the VIP on the interface and its
+// announcements, and drives a vrrp::Router with them. It never touches the Kubernetes API, the log or the
+// disk.
 //
-// The VIP is installed as /32, noprefixroute, with a finite valid_lft that this thread renews: whoever kills or
-// freezes the agent, the kernel takes the address away (design: "No orphan VIP").
+// The VIP is installed as /32, noprefixroute, with a finite valid_lft that this thread renews: whoever kills
+// or freezes the agent, the kernel takes the address away (design: "No orphan VIP").
 
 #include <functional>
 #include <memory>
@@ -16,36 +17,39 @@ namespace fairlead::net {
 
 struct ElectionOptions {
     vrrp::RouterOptions router;
-    std::string interface;     ///< must exist at start
+    std::string interface;  ///< must exist at start
 };
 
 /// What the checks say: the priority to advertise, or that this host must not hold the VIP at all.
 struct PriorityUpdate {
-    std::uint8_t priority = 100;     ///< 1..254
-    bool fault = false;              ///< a check of weight 0 fails
-    std::string cause;               ///< one phrase for status and log, e.g. "check lb failed: nothing listens on port 16443"
+    std::uint8_t priority = 100;  ///< 1..254
+    bool fault = false;           ///< a check of weight 0 fails
+    std::string
+        cause;  ///< one phrase for status and log, e.g. "check lb failed: nothing listens on port 16443"
 };
 
 /// What happens in the election and deserves a log line.
 struct ElectionEvent {
     enum class Kind : std::uint8_t { Transition, PacketRejected, Warning };
     Kind kind = Kind::Transition;
-    vrrp::Transition transition;     ///< kind Transition
-    std::string text;                ///< the other kinds: what was seen, from whom
+    vrrp::Transition transition;  ///< kind Transition
+    std::string text;             ///< the other kinds: what was seen, from whom
 };
 
 class Election {
   public:
-    /// Called on the election thread; must not block (post elsewhere). PacketRejected is rate-limited per reason.
+    /// Called on the election thread; must not block (post elsewhere). PacketRejected is rate-limited per
+    /// reason.
     using Observer = std::function<void(ElectionEvent)>;
 
     Election(ElectionOptions options, Observer observer);
-    ~Election();     ///< stop()
+    ~Election();  ///< stop()
     Election(const Election&) = delete;
     Election& operator=(const Election&) = delete;
 
     /// Opens the sockets, removes a VIP left over from an earlier run, starts the thread in INIT.
-    /// Throws std::runtime_error that names the interface and what is missing (interface, capability, address).
+    /// Throws std::runtime_error that names the interface and what is missing (interface, capability,
+    /// address).
     void start();
 
     /// Any thread; returns at once.

@@ -1,8 +1,9 @@
 #pragma once
 // A virtual router as others see it: the values behind `status`, `/status` and the metrics. Plain values.
 
-#include <array>
 #include <boost/asio/ip/address_v4.hpp>
+
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -31,14 +32,14 @@ struct RouterStatus {
     std::uint8_t virtualRouterId = 0;
     State state = State::Initialize;
     TimePoint since{};
-    std::string cause;                                     ///< why it entered this state, one phrase
-    std::uint8_t priority = 0;                             ///< effective, as advertised
+    std::string cause;          ///< why it entered this state, one phrase
+    std::uint8_t priority = 0;  ///< effective, as advertised
     std::string interface;
-    boost::asio::ip::address_v4 primaryAddress;            ///< source of our advertisements; 0.0.0.0: none
-    std::vector<PeerStatus> peers;                         ///< heard with authentic advertisements; bounded
+    boost::asio::ip::address_v4 primaryAddress;  ///< source of our advertisements; 0.0.0.0: none
+    std::vector<PeerStatus> peers;               ///< heard with authentic advertisements; bounded
     std::uint64_t advertsSent = 0;
-    std::map<std::string, std::uint64_t> rejected;         ///< reason → packets
-    std::map<std::pair<State, State>, std::uint64_t> transitions;     ///< (from, to) → count
+    std::map<std::string, std::uint64_t> rejected;                 ///< reason → packets
+    std::map<std::pair<State, State>, std::uint64_t> transitions;  ///< (from, to) → count
 };
 
 /// A change of state, reported once each.

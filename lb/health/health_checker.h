@@ -1,12 +1,15 @@
 #pragma once
-// Probes every backend on its own timer and reports each result. An edge: it runs on the control thread's io_context;
-// every member function and the callback run there. Probes run in parallel, the first one of a new target at once, the
-// following ones jittered by up to a tenth of the interval so that hosts don't probe in step.
+// Probes every backend on its own timer and reports each result. An edge: it runs on the control thread's
+// io_context; every member function and the callback run there. Probes run in parallel, the first one of a
+// new target at once, the following ones jittered by up to a tenth of the interval so that hosts don't probe
+// in step.
 //
-// tcp: connect. tls: hand-shake, certificate verified against caFile and serverName. http, https: GET path, and the
-// status must be expectStatus. Verification can't be switched off; a caFile that can't be read fails the probe and says so.
+// tcp: connect. tls: hand-shake, certificate verified against caFile and serverName. http, https: GET path,
+// and the status must be expectStatus. Verification can't be switched off; a caFile that can't be read fails
+// the probe and says so.
 
 #include <boost/asio/io_context.hpp>
+
 #include <functional>
 #include <memory>
 #include <vector>
@@ -25,8 +28,8 @@ class HealthChecker {
     HealthChecker(const HealthChecker&) = delete;
     HealthChecker& operator=(const HealthChecker&) = delete;
 
-    /// Starts probing new targets, stops probing those that are gone (no report comes for them any more), leaves the
-    /// others' timers alone.
+    /// Starts probing new targets, stops probing those that are gone (no report comes for them any more),
+    /// leaves the others' timers alone.
     void setTargets(const std::vector<Endpoint>& targets);
 
     /// Cancels everything; no report comes after it.

@@ -1,6 +1,7 @@
 #pragma once
-// The `proxy` data path: TCP in user space. The owner (control thread) builds it, publishes snapshots, reads statistics.
-// Inside, one worker thread per core runs its own epoll loop and its own SO_REUSEPORT listeners; see worker.h.
+// The `proxy` data path: TCP in user space. The owner (control thread) builds it, publishes snapshots, reads
+// statistics. Inside, one worker thread per core runs its own epoll loop and its own SO_REUSEPORT listeners;
+// see worker.h.
 
 #include <cstdint>
 #include <memory>
@@ -15,20 +16,21 @@ namespace fairlead::lb {
 /// Counters of one backend, summed over the workers.
 struct BackendStatistics {
     Endpoint endpoint;
-    std::uint64_t open = 0;                ///< connections now
-    std::uint64_t total = 0;               ///< connections ever established
+    std::uint64_t open = 0;   ///< connections now
+    std::uint64_t total = 0;  ///< connections ever established
     std::uint64_t bytesToBackend = 0;
     std::uint64_t bytesToClient = 0;
-    std::uint64_t connectFailures = 0;     ///< refused, unreachable, timed out
+    std::uint64_t connectFailures = 0;  ///< refused, unreachable, timed out
 };
 
 struct ProxyStatistics {
     std::uint64_t accepted = 0;
-    std::uint64_t refused = 0;         ///< closed at once because no backend was there or all failed
-    std::uint64_t retried = 0;         ///< connect attempts moved on to another backend
-    std::uint64_t reset = 0;           ///< connections reset because their backend went down or left
+    std::uint64_t refused = 0;  ///< closed at once because no backend was there or all failed
+    std::uint64_t retried = 0;  ///< connect attempts moved on to another backend
+    std::uint64_t reset = 0;    ///< connections reset because their backend went down or left
     std::uint64_t open = 0;
-    std::vector<BackendStatistics> backends;     ///< sorted by endpoint; backends that left stay while they have connections
+    std::vector<BackendStatistics>
+        backends;  ///< sorted by endpoint; backends that left stay while they have connections
 };
 
 class Proxy {
@@ -36,11 +38,12 @@ class Proxy {
     /// Binds and listens at once, so that a port in use is known before anything starts.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
     Proxy(ProxyOptions options, EventSink sink);
-    ~Proxy();     ///< stop()
+    ~Proxy();  ///< stop()
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
 
-    /// Starts the workers. Connections that come before the first snapshot, or while it has no entry, are refused at once.
+    /// Starts the workers. Connections that come before the first snapshot, or while it has no entry, are
+    /// refused at once.
     void start();
 
     /// Any thread. Workers take it up at their next turn.
