@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Everything that must pass before a change lands, on a bare Debian 12 as root. It installs what it needs.
+#
+#   tests/run.sh              all steps, about half an hour on two cores the first time
+#   tests/run.sh unit wire    only the steps named
+#
+# Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+logs=build/test-logs
+jobs=$(nproc)
+
+# Sanitizers end the process at the first finding, so a finding fails the test that met it.
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
+
+all_steps=(setup format build unit tidy asan tsan fuzz system system-asan system-tsan demo)
+
+sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
+
+build_preset() { cmake --preset "$1" && cmake --build --preset "$1" -- -j "$jobs"; }
+
+unit_tests() {
+    build_preset "$1" && ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs"
+}
+
+run_setup() { tests/setup.sh test; }
+run_format() { sources | xargs clang-format-19 --dry-run -Werror; }
+run_build() { build_preset release; }
+run_unit() { unit_tests release; }
+run_tidy() {
+    cmake --preset release >/dev/null &&
+        git ls-files 'agent/*.cpp' 'lb/*.cpp' | xargs -P "$jobs" -n 2 clang-tidy-19 -p build/release --quiet
+}
+run_asan() { unit_tests asan; }
+run_tsan() { unit_tests tsan; }
+run_fuzz() {
+    build_preset fuzz || return 1
+    local fuzzer name scratch
+    for fuzzer in build/fuzz/tests/*_fuzzer; do
+        name=$(basename "$fuzzer" _fuzzer)
+        scratch=$(mktemp -d)
+        echo "fuzzing $name for ${FUZZ_SECONDS:-10} s"
+        # New inputs go to the scratch folder; the kept corpus is only read.
+        "$fuzzer" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=5 -rss_limit_mb=1024 -print_final_stats=0 \
+            -artifact_prefix="$logs/" "$scratch" "tests/fuzz/corpus/$name" 2>&1 | tail -n 3
+        local status=${PIPESTATUS[0]}
+        rm -rf "$scratch"
+        [ "$status" -eq 0 ] || return 1
+    done
+}
+run_system() { FAIRLEAD=build/release/fairlead /usr/bin/python3 -m pytest -p no:cacheprovider -ra tests/wire tests/cluster; }
+run_system-asan() { FAIRLEAD=build/asan/fairlead /usr/bin/python3 -m pytest -p no:cacheprovider -ra tests/wire; }
+run_system-tsan() { FAIRLEAD=build/tsan/fairlead /usr/bin/python3 -m pytest -p no:cacheprovider -ra tests/wire; }
+run_demo() { tests/demo.sh; }
+
+steps=("$@")
+[ ${#steps[@]} -gt 0 ] || steps=("${all_steps[@]}")
+for step in "${steps[@]}"; do
+    declare -F "run_$step" >/dev/null || { echo "unknown step $step (there are: ${all_steps[*]})" >&2; exit 2; }
+done
+
+mkdir -p "$logs"
+passed=0 failed=0 table=""
+for step in "${steps[@]}"; do
+    printf '\n=== %s\n' "$step"
+    started=$SECONDS
+    if "run_$step" 2>&1 | tee "$logs/$step.log"; then
+        result=passed passed=$((passed + 1))
+    else
+        result=FAILED failed=$((failed + 1))
+    fi
+    table+=$(printf '%-12s %-7s %5d s' "$step" "$result" $((SECONDS - started)))$'\n'
+    # Without the packages or the build nothing after it says anything.
+    if [ "$result" = FAILED ] && { [ "$step" = setup ] || [ "$step" = build ]; }; then break; fi
+done
+
+printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "$failed"
+[ "$failed" -eq 0 ]
