@@ -79,7 +79,7 @@ class BackendPool {
     unsigned fall_;
     std::map<Endpoint, Member> members_;
     std::uint64_t generation_ = 0;
-    mutable SnapshotPtr snapshot_;
+    SnapshotPtr snapshot_;
 };
 
 }  // namespace fairlead::lb

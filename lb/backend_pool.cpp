@@ -1,0 +1,106 @@
+#include "lb/backend_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fairlead::lb {
+
+const char* toString(Health health) {
+    switch (health) {
+        case Health::Unknown:
+            return "unknown";
+        case Health::Up:
+            return "up";
+        case Health::Down:
+            return "down";
+    }
+    return "?";
+}
+
+BackendPool::BackendPool(unsigned rise, unsigned fall) : rise_(std::max(rise, 1U)), fall_(std::max(fall, 1U)) { changed(); }
+
+MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint now) {
+    MembershipChange change;
+    std::map<Endpoint, Member> next;
+    for (Backend& backend : members) {
+        if (next.contains(backend.endpoint)) continue;
+        const auto old = members_.find(backend.endpoint);
+        if (old == members_.end()) {
+            change.added.push_back(backend);
+            const Endpoint key = backend.endpoint;
+            next.emplace(key, Member{.backend = std::move(backend), .since = now});
+            continue;
+        }
+        Member kept = old->second;
+        if (kept.backend.name != backend.name) {
+            kept.backend.name = backend.name;
+            change.renamed.push_back(kept.backend);
+        }
+        next.emplace(backend.endpoint, std::move(kept));
+    }
+    for (const auto& [endpoint, member] : members_) {
+        if (!next.contains(endpoint)) change.removed.push_back(member.backend);
+    }
+    if (change.any()) {
+        members_ = std::move(next);
+        changed();
+    }
+    return change;
+}
+
+std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const ProbeResult& result, TimePoint now) {
+    const auto found = members_.find(endpoint);
+    if (found == members_.end()) return std::nullopt;
+    Member& member = found->second;
+    member.lastDetail = result.detail;
+    member.lastTook = result.took;
+
+    const Health seen = result.ok ? Health::Up : Health::Down;
+    if (seen == member.health) {
+        member.streak = 0;
+        return std::nullopt;
+    }
+    const unsigned needed = member.health == Health::Unknown ? 1 : (result.ok ? rise_ : fall_);
+    if (++member.streak < needed) return std::nullopt;
+
+    HealthChange change{.backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
+    member.health = seen;
+    member.since = now;
+    member.streak = 0;
+    changed();
+    return change;
+}
+
+void BackendPool::changed() {
+    auto next = std::make_shared<Snapshot>();
+    next->generation = ++generation_;
+    const bool open = !anyReachable();
+    for (const auto& [endpoint, member] : members_) {
+        const bool down = member.health == Health::Down;
+        if (open || !down) next->usable.push_back(next->entries.size());
+        next->entries.push_back({.backend = member.backend, .usable = open || !down, .reset = down && !open});
+    }
+    snapshot_ = std::move(next);
+}
+
+SnapshotPtr BackendPool::snapshot() const { return snapshot_; }
+
+std::vector<BackendView> BackendPool::view() const {
+    std::vector<BackendView> views;
+    views.reserve(members_.size());
+    for (const auto& [endpoint, member] : members_) {
+        views.push_back({.backend = member.backend,
+                         .health = member.health,
+                         .since = member.since,
+                         .lastDetail = member.lastDetail,
+                         .lastTook = member.lastTook});
+    }
+    return views;
+}
+
+bool BackendPool::anyReachable() const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [](const auto& entry) { return entry.second.health != Health::Down; });
+}
+
+}  // namespace fairlead::lb
