@@ -1,0 +1,140 @@
+#pragma once
+// The state machine of one virtual router: RFC 9568 §6.4 (version 3), RFC 3768 §6.4 (version 2), with
+// keepalived's FAULT state and its way of following priorities that change. Pure: an event and the time go
+// in, the actions that it asks for come out, in the order in which they must be done. Single-threaded; the
+// election thread and the simulations drive it.
+//
+// Where the RFCs leave room, or a plain reading does harm:
+//  - Peers are timed by when the kernel received their advertisement (`receivedAt`), not by when it was read.
+//  - The holder that loses priority resigns: it sends priority 0, so that a better peer takes over after its
+//  skew time
+//    instead of the master-down time, and asserts itself again just before an equal one would. The VIP stays
+//    meanwhile.
+//  - Waking up late says nothing about the peers: a Backup whose timer was acted on more than an interval
+//  late listens once more
+//    before it takes over, and a Master that was silent for so long that peers may have taken over announces
+//    itself again.
+
+#include <boost/container/static_vector.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "agent/vrrp/options.h"
+#include "agent/vrrp/packet.h"
+#include "agent/vrrp/status.h"
+
+namespace fairlead::vrrp {
+
+struct SendAdvertisement {
+    std::uint8_t priority = 0;
+};
+struct InstallAddresses {};  ///< idempotent
+struct RemoveAddresses {};
+struct Announce {};  ///< gratuitous ARP, as a burst
+struct Warning {
+    std::string text;
+};
+using Action =
+    std::variant<SendAdvertisement, InstallAddresses, RemoveAddresses, Announce, Transition, Warning>;
+using Actions = boost::container::static_vector<Action, 8>;
+
+/// What the interface allows.
+struct InterfaceCondition {
+    std::string fault;                    ///< why it can't take part, e.g. "link eth0 is down"; empty: it can
+    boost::asio::ip::address_v4 primary;  ///< source of our advertisements and our rank among equals
+};
+
+class Router {
+  public:
+    explicit Router(RouterOptions options);
+
+    Actions start(InterfaceCondition interface, TimePoint now);
+    /// Priority 0, VIP removed, INIT.
+    Actions shutdown(TimePoint now);
+
+    /// An advertisement that decode() accepted. `receivedAt` must not be later than `now`.
+    Actions received(const Advertisement& advertisement, TimePoint receivedAt, TimePoint now);
+    /// To be called at deadline(), after everything that has arrived was given to received().
+    Actions timerExpired(TimePoint now);
+    Actions interfaceChanged(InterfaceCondition interface, TimePoint now);
+    /// `fault`: must not hold the VIP, whatever the priority. Allowed before start().
+    Actions setPriority(std::uint8_t priority, bool fault, std::string cause, TimePoint now);
+
+    [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] TimePoint since() const { return since_; }
+    [[nodiscard]] const std::string& cause() const { return cause_; }
+    [[nodiscard]] std::uint8_t priority() const { return priority_; }
+    [[nodiscard]] const std::map<std::pair<State, State>, std::uint64_t>& transitions() const {
+        return transitions_;
+    }
+
+    /// RFC 9568 §6.1, exact. The interval is the Active router's as far as it was learnt.
+    [[nodiscard]] Duration skewTime() const { return skewTime(priority_, activeInterval_); }
+    [[nodiscard]] Duration masterDownInterval() const { return 3 * activeInterval_ + skewTime(); }
+
+  private:
+    struct Heard {
+        boost::asio::ip::address_v4 source;
+        std::uint8_t priority = 0;
+        TimePoint at{};
+    };
+
+    [[nodiscard]] Duration skewTime(std::uint8_t priority, Duration interval) const;
+    [[nodiscard]] bool outranks(const Advertisement& advertisement) const;
+    [[nodiscard]] std::string fault() const;
+    [[nodiscard]] std::string takeOverCause(TimePoint now) const;
+
+    void receivedAsBackup(Actions& actions, const Advertisement& advertisement, TimePoint receivedAt);
+    void receivedAsMaster(Actions& actions, const Advertisement& advertisement, TimePoint receivedAt,
+                          TimePoint now);
+    void backupTimerExpired(Actions& actions, TimePoint now);
+    void masterTimerExpired(Actions& actions, TimePoint now);
+
+    /// INIT while the start-up delay lasts, then MASTER for the owner, BACKUP for everyone else.
+    void join(Actions& actions, std::string cause, TimePoint now);
+    void becomeMaster(Actions& actions, std::string cause, TimePoint now);
+    void becomeBackup(Actions& actions, std::string cause, TimePoint now, TimePoint timerBase);
+    void leave(Actions& actions, State to, std::string cause, TimePoint now);
+    void applyFault(Actions& actions, const std::string& clearedBy, TimePoint now);
+    void enter(Actions& actions, State to, std::string cause, TimePoint now);
+    /// One advertisement, and the VIP once more if we were silent for so long that a peer may have taken
+    /// over.
+    void advertise(Actions& actions, TimePoint now);
+    /// Answers a peer at once, unless we have just advertised: then a moment later, by the timer.
+    bool assertOurselves(Actions& actions, TimePoint now);
+    void learnInterval(Actions& actions, const Advertisement& advertisement);
+
+    const RouterOptions options_;
+    const Duration interval_;
+    bool started_ = false;
+    State state_ = State::Initialize;
+    TimePoint since_{};
+    std::string cause_ = "not started";
+    std::map<std::pair<State, State>, std::uint64_t> transitions_;
+
+    std::uint8_t priority_;
+    bool checkFault_ = false;
+    std::string checkFaultCause_;
+    InterfaceCondition interface_;
+
+    std::optional<TimePoint> deadline_;
+    TimePoint startupOver_{};
+    Duration activeInterval_;  ///< the Active router's, v3: learnt
+
+    // Backup
+    std::optional<Heard> active_;              ///< the last advertisement we deferred to
+    std::optional<Heard> inferior_;            ///< the last one discarded for its lower priority
+    std::optional<TimePoint> toleratedUntil_;  ///< preemptDelay, from the first inferior advertisement
+    bool listeningAgain_ = false;              ///< after a late wake-up, once
+
+    // Master
+    TimePoint lastSent_{};
+};
+
+}  // namespace fairlead::vrrp
