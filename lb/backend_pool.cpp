@@ -17,7 +17,10 @@ const char* toString(Health health) {
     return "?";
 }
 
-BackendPool::BackendPool(unsigned rise, unsigned fall) : rise_(std::max(rise, 1U)), fall_(std::max(fall, 1U)) { changed(); }
+BackendPool::BackendPool(unsigned rise, unsigned fall)
+    : rise_(std::max(rise, 1U)), fall_(std::max(fall, 1U)) {
+    changed();
+}
 
 MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint now) {
     MembershipChange change;
@@ -48,7 +51,8 @@ MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint
     return change;
 }
 
-std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const ProbeResult& result, TimePoint now) {
+std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const ProbeResult& result,
+                                                TimePoint now) {
     const auto found = members_.find(endpoint);
     if (found == members_.end()) return std::nullopt;
     Member& member = found->second;
@@ -63,7 +67,8 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
     const unsigned needed = member.health == Health::Unknown ? 1 : (result.ok ? rise_ : fall_);
     if (++member.streak < needed) return std::nullopt;
 
-    HealthChange change{.backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
+    HealthChange change{
+        .backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
     member.health = seen;
     member.since = now;
     member.streak = 0;
@@ -83,7 +88,9 @@ void BackendPool::changed() {
     snapshot_ = std::move(next);
 }
 
-SnapshotPtr BackendPool::snapshot() const { return snapshot_; }
+SnapshotPtr BackendPool::snapshot() const {
+    return snapshot_;
+}
 
 std::vector<BackendView> BackendPool::view() const {
     std::vector<BackendView> views;

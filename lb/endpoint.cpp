@@ -1,9 +1,9 @@
 #include "lb/endpoint.h"
 
+#include <netinet/in.h>
+
 #include <charconv>
 #include <cstring>
-
-#include <netinet/in.h>
 
 namespace fairlead::lb {
 
@@ -60,7 +60,8 @@ Endpoint fromSockaddr(const sockaddr_storage& storage) {
     if (storage.ss_family == AF_INET) {
         sockaddr_in in{};
         std::memcpy(&in, &storage, sizeof in);
-        return {.address = boost::asio::ip::address_v4(ntohl(in.sin_addr.s_addr)), .port = ntohs(in.sin_port)};
+        return {.address = boost::asio::ip::address_v4(ntohl(in.sin_addr.s_addr)),
+                .port = ntohs(in.sin_port)};
     }
     if (storage.ss_family == AF_INET6) {
         sockaddr_in6 in{};

@@ -1,0 +1,88 @@
+#include "lb/health/health_checker.h"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <map>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "lb/health/probe.h"
+#include "lb/health/probe_schedule.h"
+
+namespace fairlead::lb {
+
+struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
+    struct Target {
+        Target(boost::asio::io_context& context, const HealthCheckOptions& options)
+            : timer(context), schedule(options.interval, options.fall) {}
+        boost::asio::steady_timer timer;
+        ProbeSchedule schedule;
+        RunningProbe probe;
+    };
+    /// Handlers hold a target weakly: one that is gone is neither probed nor reported again.
+    using TargetPtr = std::shared_ptr<Target>;
+
+    Impl(boost::asio::io_context& ioContext, HealthCheckOptions healthOptions, Report reportTo)
+        : context(ioContext), options(std::move(healthOptions)), report(std::move(reportTo)), prober(ioContext) {}
+
+    void probe(const Endpoint& endpoint, const TargetPtr& target) {
+        target->probe = prober.start(
+            {.endpoint = endpoint,
+             .type = options.type,
+             .path = options.path,
+             .expectStatus = options.expectStatus,
+             .timeout = options.timeout,
+             .caFile = options.caFile,
+             .caFileKey = "loadBalancer.healthCheck.caFile",
+             .serverName = options.serverName},
+            [self = shared_from_this(), endpoint, weak = std::weak_ptr(target)](ProbeResult result) {
+                const TargetPtr known = weak.lock();
+                if (!known) return;
+                self->scheduleNext(endpoint, known, result);
+                // Last, because the report may remove this target or stop the whole checker.
+                self->report(endpoint, std::move(result));
+            });
+    }
+
+    void scheduleNext(const Endpoint& endpoint, const TargetPtr& target, const ProbeResult& result) {
+        target->timer.expires_after(target->schedule.after(result.ok, result.took) + jitter());
+        target->timer.async_wait([self = shared_from_this(), endpoint,
+                                  weak = std::weak_ptr(target)](const boost::system::error_code& error) {
+            const TargetPtr known = weak.lock();
+            if (!error && known) self->probe(endpoint, known);
+        });
+    }
+
+    std::chrono::milliseconds jitter() {
+        return std::chrono::milliseconds(
+            std::uniform_int_distribution<std::int64_t>(0, options.interval.count() / 10)(random));
+    }
+
+    boost::asio::io_context& context;
+    const HealthCheckOptions options;
+    const Report report;
+    Prober prober;
+    std::map<Endpoint, TargetPtr> targets;
+    std::minstd_rand random{std::random_device{}()};
+};
+
+HealthChecker::HealthChecker(boost::asio::io_context& context, HealthCheckOptions options, Report report)
+    : impl_(std::make_shared<Impl>(context, std::move(options), std::move(report))) {}
+
+HealthChecker::~HealthChecker() { stop(); }
+
+void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
+    const std::set<Endpoint> wanted(targets.begin(), targets.end());
+    std::erase_if(impl_->targets, [&](const auto& known) { return !wanted.contains(known.first); });
+    for (const Endpoint& endpoint : wanted) {
+        const auto [position, isNew] = impl_->targets.try_emplace(endpoint);
+        if (!isNew) continue;
+        position->second = std::make_shared<Impl::Target>(impl_->context, impl_->options);
+        impl_->probe(endpoint, position->second);
+    }
+}
+
+void HealthChecker::stop() { impl_->targets.clear(); }
+
+}  // namespace fairlead::lb

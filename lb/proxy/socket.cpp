@@ -1,0 +1,107 @@
+#include "lb/proxy/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+namespace fairlead::lb {
+namespace {
+
+// A peer that vanished without a word is found out within a minute, idle or not; client-go does it in 45 s.
+constexpr int kKeepaliveIdleSeconds = 30;
+constexpr int kKeepaliveIntervalSeconds = 10;
+constexpr int kKeepaliveProbes = 3;
+constexpr unsigned kUserTimeoutMilliseconds = 30'000;
+constexpr int kBacklog = 4096;
+
+int setInt(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/// Hints to the kernel: a socket without them still works, so a refusal is no error.
+void tune(int fd) {
+    setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    setInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    setInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveIdleSeconds);
+    setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveIntervalSeconds);
+    setInt(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
+    setInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(kUserTimeoutMilliseconds));
+}
+
+[[noreturn]] void fail(const Endpoint& endpoint, int error) {
+    throw std::system_error(error, std::generic_category(), "cannot listen on " + toString(endpoint));
+}
+
+Descriptor bound(const Endpoint& endpoint, bool shared) {
+    const int family = endpoint.address.is_v4() ? AF_INET : AF_INET6;
+    Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket) fail(endpoint, errno);
+    setInt(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (shared && setInt(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1) != 0) fail(endpoint, errno);
+    // An IPv6 listener is for IPv6 alone, so that [::]:P and 0.0.0.0:P can stand side by side.
+    if (family == AF_INET6) setInt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    sockaddr_storage storage{};
+    const socklen_t length = toSockaddr(endpoint, storage);
+    if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) fail(endpoint, errno);
+    return socket;
+}
+
+}  // namespace
+
+void Descriptor::close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+void Descriptor::reset() {
+    if (fd_ < 0) return;
+    const linger hard{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close();
+}
+
+Descriptor listenOn(const Endpoint& endpoint) {
+    Descriptor socket = bound(endpoint, true);
+    tune(socket.get());
+    if (listen(socket.get(), kBacklog) != 0) fail(endpoint, errno);
+    return socket;
+}
+
+void requireFree(const Endpoint& endpoint) {
+    if (endpoint.port != 0) bound(endpoint, false);
+}
+
+Endpoint boundEndpoint(const Descriptor& listener) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
+        throw std::system_error(errno, std::generic_category(), "getsockname");
+    }
+    return fromSockaddr(storage);
+}
+
+std::expected<Descriptor, int> startConnect(const Endpoint& endpoint) {
+    sockaddr_storage storage{};
+    const socklen_t length = toSockaddr(endpoint, storage);
+    Descriptor socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket) return std::unexpected(errno);
+    tune(socket.get());
+    if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
+        errno != EINPROGRESS) {
+        return std::unexpected(errno);
+    }
+    return socket;
+}
+
+int pendingError(const Descriptor& socket) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+    return error;
+}
+
+}  // namespace fairlead::lb

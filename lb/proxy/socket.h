@@ -1,0 +1,57 @@
+#pragma once
+// The few socket calls of the proxy, with the options that every one of its sockets carries. Errors are errno
+// values or std::system_error, as each function says.
+
+#include <expected>
+#include <utility>
+
+#include "lb/endpoint.h"
+
+namespace fairlead::lb {
+
+/// A file descriptor that closes itself.
+class Descriptor {
+  public:
+    Descriptor() = default;
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        if (this != &other) {
+            close();
+            fd_ = std::exchange(other.fd_, -1);
+        }
+        return *this;
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() { close(); }
+
+    [[nodiscard]] int get() const { return fd_; }
+    explicit operator bool() const { return fd_ >= 0; }
+    /// With a FIN, as far as TCP is concerned.
+    void close();
+    /// With a RST: the peer learns at once that this connection is dead.
+    void reset();
+
+  private:
+    int fd_ = -1;
+};
+
+/// A listener shared by SO_REUSEPORT with the other workers' ones. What it sets (TCP_NODELAY, keepalive,
+/// TCP_USER_TIMEOUT) the accepted sockets inherit, which saves a handful of system calls per connection.
+/// Throws std::system_error that names the endpoint.
+Descriptor listenOn(const Endpoint& endpoint);
+
+/// Whether somebody listens there already. SO_REUSEPORT would let us share the port with an older agent
+/// unawares. Throws std::system_error that names the endpoint if it can't be bound.
+void requireFree(const Endpoint& endpoint);
+
+Endpoint boundEndpoint(const Descriptor& listener);
+
+/// Starts a non-blocking connect; errno if it failed at once.
+std::expected<Descriptor, int> startConnect(const Endpoint& endpoint);
+
+/// SO_ERROR: the outcome of a connect, or why a connection broke; 0: none.
+int pendingError(const Descriptor& socket);
+
+}  // namespace fairlead::lb

@@ -1,0 +1,127 @@
+#include "lb/backend_pool.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::lb {
+namespace {
+
+using std::chrono::seconds;
+
+Backend backend(int host, const char* name = "node") {
+    return {.endpoint = *parseEndpoint("10.10.1." + std::to_string(host) + ":6443"), .name = name};
+}
+
+constexpr TimePoint at(int second) {
+    return TimePoint(seconds(second));
+}
+const ProbeResult kGood{.ok = true, .detail = "200 OK"};
+const ProbeResult kBad{.ok = false, .detail = "connect: Connection refused"};
+
+Health healthOf(const BackendPool& pool, const Backend& wanted) {
+    for (const BackendView& view : pool.view()) {
+        if (view.backend.endpoint == wanted.endpoint) return view.health;
+    }
+    ADD_FAILURE() << "no such member";
+    return Health::Unknown;
+}
+
+TEST(BackendPool, ANewMemberIsUsableBeforeItsFirstProbe) {
+    BackendPool pool(2, 2);
+    pool.setMembers({backend(83)}, at(0));
+    ASSERT_EQ(pool.snapshot()->entries.size(), 1U);
+    EXPECT_TRUE(pool.snapshot()->entries[0].usable);
+    EXPECT_EQ(healthOf(pool, backend(83)), Health::Unknown);
+}
+
+TEST(BackendPool, TheFirstResultDecidesAlone) {
+    BackendPool pool(3, 3);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    const auto up = pool.report(backend(83).endpoint, kGood, at(1));
+    ASSERT_TRUE(up);
+    EXPECT_EQ(up->to, Health::Up);
+    const auto down = pool.report(backend(84).endpoint, kBad, at(1));
+    ASSERT_TRUE(down);
+    EXPECT_EQ(down->to, Health::Down);
+    EXPECT_EQ(down->detail, "connect: Connection refused");
+}
+
+TEST(BackendPool, FallAndRiseCountResultsInARow) {
+    BackendPool pool(2, 3);
+    const Endpoint endpoint = backend(83).endpoint;
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.report(backend(84).endpoint, kGood, at(0));
+    pool.report(endpoint, kGood, at(0));
+    EXPECT_FALSE(pool.report(endpoint, kBad, at(1)));
+    EXPECT_FALSE(pool.report(endpoint, kBad, at(2)));
+    EXPECT_FALSE(pool.report(endpoint, kGood, at(3))) << "a success starts the count again";
+    EXPECT_FALSE(pool.report(endpoint, kBad, at(4)));
+    EXPECT_FALSE(pool.report(endpoint, kBad, at(5)));
+    ASSERT_TRUE(pool.report(endpoint, kBad, at(6)));
+    EXPECT_FALSE(pool.report(endpoint, kGood, at(7)));
+    const auto up = pool.report(endpoint, kGood, at(8));
+    ASSERT_TRUE(up);
+    EXPECT_EQ(up->from, Health::Down);
+}
+
+TEST(BackendPool, ADownMemberIsResetAndGetsNothingNewWhileAnotherLives) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.report(backend(83).endpoint, kBad, at(1));
+    const SnapshotPtr snapshot = pool.snapshot();
+    EXPECT_FALSE(snapshot->entries[0].usable);
+    EXPECT_TRUE(snapshot->entries[0].reset);
+    EXPECT_FALSE(snapshot->entries[1].reset);
+    EXPECT_EQ(snapshot->usable, std::vector<std::size_t>{1});
+}
+
+TEST(BackendPool, FallsOpenWhenEveryMemberIsDown) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.report(backend(83).endpoint, kBad, at(1));
+    pool.report(backend(84).endpoint, kBad, at(1));
+    EXPECT_FALSE(pool.anyReachable());
+    const SnapshotPtr snapshot = pool.snapshot();
+    EXPECT_EQ(snapshot->usable.size(), 2U);
+    for (const SnapshotEntry& entry : snapshot->entries)
+        EXPECT_FALSE(entry.reset);
+    pool.report(backend(83).endpoint, kGood, at(2));
+    EXPECT_EQ(pool.snapshot()->usable, std::vector<std::size_t>{0});
+    EXPECT_TRUE(pool.snapshot()->entries[1].reset);
+}
+
+TEST(BackendPool, MembersThatStayKeepTheirHealthAndTheListIsSortedAndUnique) {
+    BackendPool pool(2, 2);
+    pool.setMembers({backend(84), backend(83)}, at(0));
+    pool.report(backend(83).endpoint, kGood, at(1));
+    const auto change = pool.setMembers({backend(85), backend(83, "renamed"), backend(85)}, at(2));
+    ASSERT_EQ(change.added.size(), 1U);
+    EXPECT_EQ(change.added[0].endpoint, backend(85).endpoint);
+    ASSERT_EQ(change.removed.size(), 1U);
+    EXPECT_EQ(change.removed[0].endpoint, backend(84).endpoint);
+    ASSERT_EQ(change.renamed.size(), 1U);
+    EXPECT_EQ(change.renamed[0].name, "renamed");
+    EXPECT_EQ(healthOf(pool, backend(83)), Health::Up);
+    EXPECT_EQ(pool.snapshot()->entries[0].backend.endpoint, backend(83).endpoint);
+    EXPECT_EQ(pool.snapshot()->entries.size(), 2U);
+}
+
+TEST(BackendPool, AnUnchangedListOrAResultOfAStrangerMakesNoNewSnapshot) {
+    BackendPool pool(2, 2);
+    pool.setMembers({backend(83)}, at(0));
+    const SnapshotPtr before = pool.snapshot();
+    EXPECT_FALSE(pool.setMembers({backend(83)}, at(1)).any());
+    EXPECT_FALSE(pool.report(backend(99).endpoint, kBad, at(1)));
+    EXPECT_EQ(pool.snapshot(), before);
+}
+
+TEST(BackendPool, AnEmptyListIsNotReachable) {
+    BackendPool pool(2, 2);
+    EXPECT_FALSE(pool.anyReachable());
+    EXPECT_TRUE(pool.snapshot()->entries.empty());
+    pool.setMembers({backend(83)}, at(0));
+    EXPECT_EQ(pool.setMembers({}, at(1)).removed.size(), 1U);
+    EXPECT_TRUE(pool.snapshot()->usable.empty());
+}
+
+}  // namespace
+}  // namespace fairlead::lb
