@@ -46,7 +46,8 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
     for (Descriptor& listener : listeners)
         listeners_.emplace_back(std::move(listener));
     bool watched = watch(wakeup_, wakeupSource_, EPOLLIN);
-    for (Listener& listener : listeners_) watched = watched && watch(listener.socket, listener, EPOLLIN);
+    for (Listener& listener : listeners_)
+        watched = watched && watch(listener.socket, listener, EPOLLIN);
     if (!watched) throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
@@ -100,6 +101,7 @@ void Worker::run() {
     pthread_setname_np(pthread_self(), "balancer");
     std::array<epoll_event, kEventsPerTurn> events{};
     now_ = std::chrono::steady_clock::now();
+    takeSnapshot();  // before the first client, who would be refused without
     while (!stopping_) {
         const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, waitMilliseconds(now_));
         now_ = std::chrono::steady_clock::now();
@@ -200,6 +202,8 @@ void Worker::takeSnapshot() {
                                  {"count", std::to_string(count)},
                                  {"cause", entryOf(backend) ? "backend is down" : "backend left"}}});
     }
+    for (const SnapshotEntry& entry : snapshot_->entries)
+        countersOf(entry.backend.endpoint);
     const std::lock_guard lock(countersMutex_);
     std::erase_if(counters_,
                   [&](const auto& item) { return !entryOf(item.first) && item.second->open.get() == 0; });
