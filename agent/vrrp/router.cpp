@@ -145,10 +145,12 @@ void Router::learnInterval(Actions& actions, const Advertisement& advertisement)
     if (options_.version == 2) return;  // equal to ours, or decode() had rejected it
     activeInterval_ = std::min(advertisement.interval, kLearnedIntervalLimit * interval_);
     if (activeInterval_ != advertisement.interval) {
-        actions.emplace_back(Warning{
-            advertisement.source.to_string() + " advertises every " + describe(advertisement.interval) +
-            ", more than " + std::to_string(kLearnedIntervalLimit) + " times our " + describe(interval_) +
-            ": reckoning with " + describe(activeInterval_) + "; set vrrp.advertInterval alike everywhere"});
+        actions.emplace_back(Warning{"interval", advertisement.source.to_string() + " advertises every " +
+                                                     describe(advertisement.interval) + ", more than " +
+                                                     std::to_string(kLearnedIntervalLimit) + " times our " +
+                                                     describe(interval_) + ": reckoning with " +
+                                                     describe(activeInterval_) +
+                                                     "; set vrrp.advertInterval alike everywhere"});
     }
 }
 
@@ -177,8 +179,8 @@ void Router::backupTimerExpired(Actions& actions, TimePoint now) {
         // We did not run, or the whole machine did not: what was sent meanwhile may never have reached us.
         listeningAgain_ = true;
         deadline_ = now + std::max(activeInterval_, kMinListening);
-        actions.emplace_back(Warning{"woke up " + describe(late) + " late: listening for " +
-                                     describe(*deadline_ - now) + " before taking over"});
+        actions.emplace_back(Warning{"late", "woke up " + describe(late) + " late: listening for " +
+                                                 describe(*deadline_ - now) + " before taking over"});
         return;
     }
     becomeMaster(actions, takeOverCause(now), now);
@@ -213,7 +215,8 @@ void Router::advertise(Actions& actions, TimePoint now) {
     if (state_ != State::Master || silence < 3 * interval_) return;
     actions.emplace_back(InstallAddresses{});
     actions.emplace_back(Announce{});
-    actions.emplace_back(Warning{"sent nothing for " + describe(silence) + ": announcing the address again"});
+    actions.emplace_back(
+        Warning{"silence", "sent nothing for " + describe(silence) + ": announcing the address again"});
 }
 
 Actions Router::interfaceChanged(InterfaceCondition interface, TimePoint now) {

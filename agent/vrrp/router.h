@@ -37,6 +37,7 @@ struct InstallAddresses {};  ///< idempotent
 struct RemoveAddresses {};
 struct Announce {};  ///< gratuitous ARP, as a burst
 struct Warning {
+    const char* topic;  ///< tells the kinds apart, for whoever limits their rate
     std::string text;
 };
 using Action =

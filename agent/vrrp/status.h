@@ -39,6 +39,7 @@ struct RouterStatus {
     std::vector<PeerStatus> peers;               ///< heard with authentic advertisements; bounded
     std::uint64_t advertsSent = 0;
     std::map<std::string, std::uint64_t> rejected;                 ///< reason → packets
+    std::map<std::string, std::uint64_t> tolerated;  ///< oddity → packets accepted in spite of it
     std::map<std::pair<State, State>, std::uint64_t> transitions;  ///< (from, to) → count
 };
 

@@ -1,0 +1,62 @@
+#pragma once
+// Keeps the VIPs on an interface: /32, noprefixroute, and only for a finite lifetime that must be renewed, so
+// that the kernel takes them away from a process that was killed or frozen (ip-address(8), valid_lft; the
+// kernel counts whole seconds). Never touches an address that is not one of the VIPs. Election thread.
+
+#include <boost/asio/ip/address_v4.hpp>
+
+#include <chrono>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "agent/net/netlink.h"
+#include "agent/vrrp/options.h"
+
+namespace fairlead::net {
+
+/// The protocol value that marks our addresses (IFA_PROTO, Linux 5.18; `ip -N address` shows "proto 0xfa").
+inline constexpr std::uint8_t kAddressProtocol = 0xFA;
+
+/// How long the kernel keeps the VIP without renewal: what it takes the peers to notice our silence, in whole
+/// seconds, at least 2.
+std::chrono::seconds addressLifetime(vrrp::Duration advertInterval);
+
+struct RemovedAddress {
+    boost::asio::ip::address_v4 address;
+    std::string interface;
+};
+
+class AddressKeeper {
+  public:
+    AddressKeeper(Netlink& netlink, std::vector<boost::asio::ip::address_v4> vips,
+                  vrrp::Duration advertInterval);
+
+    /// Removes the VIPs wherever they are: an earlier run, or a person, left them.
+    std::expected<std::vector<RemovedAddress>, std::string> sweep();
+
+    /// Adds the VIPs, or renews them. On an error none of them stays.
+    std::expected<void, std::string> install(int interfaceIndex, vrrp::TimePoint now);
+
+    /// Nothing to do if they aren't installed. An error means that they stay until their lifetime is over.
+    std::expected<void, std::string> remove();
+
+    /// At least one of the VIPs is not where it was installed.
+    std::expected<bool, std::string> missing();
+
+    [[nodiscard]] bool installed() const { return interfaceIndex_ != 0; }
+    [[nodiscard]] vrrp::TimePoint renewAt() const { return renewed_ + lifetime_ / 5; }
+    /// Not renewed for so long that the kernel must have taken them away.
+    [[nodiscard]] bool expired(vrrp::TimePoint now) const { return now - renewed_ >= lifetime_; }
+
+  private:
+    [[nodiscard]] NetlinkMessage addRequest(boost::asio::ip::address_v4 vip, int interfaceIndex) const;
+
+    Netlink& netlink_;
+    const std::vector<boost::asio::ip::address_v4> vips_;
+    const std::chrono::seconds lifetime_;
+    int interfaceIndex_ = 0;
+    vrrp::TimePoint renewed_{};
+};
+
+}  // namespace fairlead::net

@@ -1,0 +1,20 @@
+#pragma once
+// Gratuitous ARP (RFC 826, RFC 5227 §3) as Ethernet frames. Pure.
+
+#include <boost/asio/ip/address_v4.hpp>
+
+#include <array>
+#include <cstdint>
+
+namespace fairlead::net {
+
+using Mac = std::array<std::uint8_t, 6>;
+using ArpFrame = std::array<std::uint8_t, 42>;
+
+/// Some gear heeds one form only, so both are sent. Linux takes a reply as an announcement only if it names
+/// the same MAC as sender and target.
+enum class ArpForm : std::uint8_t { Request, Reply };
+
+ArpFrame gratuitousArp(ArpForm form, const Mac& mac, boost::asio::ip::address_v4 address);
+
+}  // namespace fairlead::net

@@ -1,0 +1,92 @@
+#include "agent/net/election.h"
+
+#include <linux/capability.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "agent/net/election_channel.h"
+#include "agent/net/election_loop.h"
+#include "agent/net/system_error.h"
+
+namespace fairlead::net {
+namespace {
+
+/// Signals are for the other threads; the new one inherits the mask.
+class SignalsBlocked {
+  public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
+void requireCapabilities(const std::string& interface) {
+    if (!hasCapability(CAP_NET_RAW))
+        throw std::runtime_error("raw socket: Operation not permitted: CAP_NET_RAW is missing");
+    if (!hasCapability(CAP_NET_ADMIN)) {
+        throw std::runtime_error("adding addresses to " + interface +
+                                 ": Operation not permitted: CAP_NET_ADMIN is missing");
+    }
+}
+
+}  // namespace
+
+struct Election::Impl {
+    ElectionOptions options;
+    Observer observer;
+    ElectionChannel channel;
+    std::optional<ElectionLoop> loop;
+    std::thread thread;
+};
+
+Election::Election(ElectionOptions options, Observer observer) : impl_(std::make_unique<Impl>()) {
+    impl_->options = std::move(options);
+    impl_->observer = std::move(observer);
+    impl_->channel.publish({.virtualRouterId = impl_->options.router.virtualRouterId,
+                            .cause = "not started",
+                            .priority = impl_->options.router.priority,
+                            .interface = impl_->options.interface});
+}
+
+Election::~Election() {
+    stop();
+}
+
+void Election::start() {
+    if (impl_->thread.joinable()) throw std::logic_error("election started twice");
+    requireCapabilities(impl_->options.interface);
+    impl_->loop.emplace(impl_->options, impl_->observer, impl_->channel);
+    const SignalsBlocked blocked;
+    impl_->thread = std::thread([this] {
+        pthread_setname_np(pthread_self(), "vrrp");
+        impl_->loop->run();
+    });
+}
+
+void Election::setPriority(PriorityUpdate update) {
+    impl_->channel.setPriority(std::move(update));
+}
+
+vrrp::RouterStatus Election::status() const {
+    return impl_->channel.status();
+}
+
+void Election::stop() {
+    if (!impl_->thread.joinable()) return;
+    impl_->channel.requestStop();
+    impl_->thread.join();
+}
+
+}  // namespace fairlead::net

@@ -1,0 +1,98 @@
+#include "agent/net/link_watch.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string_view>
+
+namespace fairlead::net {
+namespace {
+
+struct Reading {
+    const std::string& interface;
+    const std::vector<boost::asio::ip::address_v4>& vips;
+    int interfaceIndex;
+    LinkNews news;
+};
+
+void readLink(nlmsghdr* header, Reading& reading) {
+    if (nlmsg_datalen(header) < static_cast<int>(sizeof(ifinfomsg))) return;
+    ifinfomsg body{};
+    std::memcpy(&body, nlmsg_data(header), sizeof body);
+    const nlattr* name = nlmsg_find_attr(header, sizeof(ifinfomsg), IFLA_IFNAME);
+    const bool named = name && nla_strcmp(name, reading.interface.c_str()) == 0;
+    if (named || body.ifi_index == reading.interfaceIndex) reading.news.interfaceChanged = true;
+}
+
+void readAddress(nlmsghdr* header, Reading& reading) {
+    const auto record = parseAddress(header);
+    if (!record) return;
+    if (std::ranges::find(reading.vips, record->address) != reading.vips.end()) {
+        // The other kind is mostly our own renewal.
+        if (header->nlmsg_type == RTM_DELADDR) reading.news.vipRemoved = true;
+    } else if (record->interfaceIndex == reading.interfaceIndex) {
+        reading.news.interfaceChanged = true;
+    }
+}
+
+int onMessage(nl_msg* message, void* argument) {
+    auto* reading = static_cast<Reading*>(argument);
+    nlmsghdr* header = nlmsg_hdr(message);
+    switch (header->nlmsg_type) {
+        case RTM_NEWLINK:
+        case RTM_DELLINK:
+            readLink(header, *reading);
+            break;
+        case RTM_NEWADDR:
+        case RTM_DELADDR:
+            readAddress(header, *reading);
+            break;
+        default:
+            break;
+    }
+    return NL_OK;
+}
+
+}  // namespace
+
+LinkWatch::LinkWatch(std::string interface, std::vector<boost::asio::ip::address_v4> vips)
+    : interface_(std::move(interface)), vips_(std::move(vips)) {
+    open();
+}
+
+void LinkWatch::open() {
+    socket_ = openNetlink();
+    nl_socket_disable_seq_check(socket_.get());
+    nl_socket_set_nonblocking(socket_.get());
+    const int error =
+        nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_NONE);
+    if (error < 0) throw std::runtime_error(std::string("netlink notifications: ") + nl_geterror(error));
+}
+
+int LinkWatch::fd() const {
+    return nl_socket_get_fd(socket_.get());
+}
+
+LinkNews LinkWatch::read(int interfaceIndex) {
+    // More would let a host that makes and deletes interfaces without end keep the election from its other
+    // work.
+    constexpr int kAtMost = 64;
+    Reading reading{.interface = interface_, .vips = vips_, .interfaceIndex = interfaceIndex, .news = {}};
+    nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, onMessage, &reading);
+    for (int i = 0; i < kAtMost; ++i) {
+        const int error = nl_recvmsgs_default(socket_.get());
+        if (error >= 0) continue;
+        if (error == -NLE_AGAIN) break;
+        // Notifications were lost (-NLE_NOMEM), or one was unreadable: look at everything.
+        reading.news = {.interfaceChanged = true, .vipRemoved = true};
+    }
+    return reading.news;
+}
+
+}  // namespace fairlead::net

@@ -1,0 +1,81 @@
+#pragma once
+// Questions and orders to the kernel over rtnetlink (libnl), each answered before it returns. rtnetlink(7).
+// Used by one thread; the answer is waited for a second at most.
+
+#include <boost/asio/ip/address_v4.hpp>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fairlead::net {
+
+struct MessageDeleter {
+    void operator()(nl_msg* message) const { nlmsg_free(message); }
+};
+using NetlinkMessage = std::unique_ptr<nl_msg, MessageDeleter>;
+
+struct SocketDeleter {
+    void operator()(nl_sock* socket) const { nl_socket_free(socket); }
+};
+using NetlinkSocket = std::unique_ptr<nl_sock, SocketDeleter>;
+
+struct LinkRecord {
+    int index = 0;
+    std::array<std::uint8_t, 6> mac{};
+    bool ethernet = false;  ///< has such an address, so that ARP makes sense
+    bool up = false;        ///< IFF_UP: by the administrator
+    bool running = false;   ///< IFF_RUNNING: carrier
+};
+
+struct AddressRecord {
+    int interfaceIndex = 0;
+    boost::asio::ip::address_v4 address;
+    std::uint8_t prefixLength = 0;
+    bool secondary = false;
+};
+
+/// A connected NETLINK_ROUTE socket. Throws std::runtime_error.
+NetlinkSocket openNetlink();
+
+/// What an address message is about; nothing if it isn't an IPv4 address.
+std::optional<AddressRecord> parseAddress(nlmsghdr* header);
+
+class Netlink {
+  public:
+    /// Throws std::runtime_error.
+    Netlink();
+
+    /// Sends one order and waits for its acknowledgement. The error is a negative NLE_* code of libnl.
+    std::expected<void, int> order(NetlinkMessage message);
+
+    /// Nothing if there is no interface of that name.
+    std::expected<std::optional<LinkRecord>, std::string> link(const std::string& name);
+
+    /// Every IPv4 address, in the kernel's order; `interfaceIndex` 0: of all interfaces.
+    std::expected<void, std::string> forEachAddress(int interfaceIndex,
+                                                    const std::function<void(const AddressRecord&)>& visit);
+
+    /// "eth0, lo", for error messages.
+    std::string interfaceNames();
+
+    /// "eth0", or "interface 7" if it is gone.
+    std::string interfaceName(int index);
+
+  private:
+    int dumpAddresses(int interfaceIndex, const std::function<void(const AddressRecord&)>& visit);
+    void connect();
+    /// After an error that may leave answers behind: a fresh socket, if one can be had.
+    void recover(int error);
+
+    NetlinkSocket socket_;
+};
+
+}  // namespace fairlead::net

@@ -1,0 +1,49 @@
+#pragma once
+// Turns what the election sees into events at a bounded rate: whatever floods us must not flood the log.
+// Counts every rejected packet. Time is an argument. Election thread.
+
+#include <boost/asio/ip/address_v4.hpp>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "agent/net/election.h"
+#include "agent/vrrp/packet.h"
+
+namespace fairlead::net {
+
+class Reporter {
+  public:
+    explicit Reporter(Election::Observer observer) : observer_(std::move(observer)) {}
+
+    void transition(const vrrp::Transition& transition);
+
+    /// Each reason is told at once, then at most every 10 s together with how many there were.
+    void rejected(vrrp::RejectReason reason, boost::asio::ip::address_v4 source, vrrp::TimePoint now);
+
+    /// `topic` tells warnings apart; each is told at once, then at most every `quiet`.
+    void warning(const char* topic, std::string text, vrrp::TimePoint now,
+                 vrrp::Duration quiet = std::chrono::seconds(10));
+
+    /// reason → packets
+    [[nodiscard]] std::map<std::string, std::uint64_t> rejections() const;
+
+  private:
+    struct Limit {
+        vrrp::TimePoint quietUntil{};
+        std::uint64_t untold = 0;
+    };
+
+    /// True if it may be told now; then `untold` is how many were not.
+    static bool admit(Limit& limit, vrrp::TimePoint now, vrrp::Duration quiet, std::uint64_t& untold);
+    void emit(ElectionEvent::Kind kind, std::string text, std::uint64_t untold);
+
+    Election::Observer observer_;
+    std::array<std::uint64_t, vrrp::kRejectReasons> rejections_{};
+    std::array<Limit, vrrp::kRejectReasons> rejectionLimits_{};
+    std::map<std::string, Limit> warningLimits_;  ///< as many as there are topics in the program
+};
+
+}  // namespace fairlead::net

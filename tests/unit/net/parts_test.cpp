@@ -1,0 +1,203 @@
+// The parts of the election's edge that need neither root nor a network.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <poll.h>
+
+#include <string>
+#include <vector>
+
+#include "agent/net/address_keeper.h"
+#include "agent/net/announce_schedule.h"
+#include "agent/net/arp.h"
+#include "agent/net/election_channel.h"
+#include "agent/net/interface_info.h"
+#include "agent/net/reporter.h"
+
+namespace fairlead::net {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::asio::ip::address_v4;
+using boost::asio::ip::make_address_v4;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using vrrp::TimePoint;
+
+const TimePoint kStart = TimePoint{} + 1000s;
+const Mac kMac{0x02, 0x11, 0x22, 0x33, 0x44, 0x55};
+
+TEST(GratuitousArp, AsARequestLeavesTheTargetMacOpen) {
+    const ArpFrame expected{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02, 0x11, 0x22, 0x33, 0x44,
+                            0x55, 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 6,    4,    0x00, 1,
+                            0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 10,   9,    0,    100,  0,
+                            0,    0,    0,    0,    0,    10,   9,    0,    100};
+    EXPECT_EQ(gratuitousArp(ArpForm::Request, kMac, make_address_v4("10.9.0.100")), expected);
+}
+
+TEST(GratuitousArp, AsAReplyNamesTheSameMacTwice) {
+    const ArpFrame expected{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02, 0x11, 0x22, 0x33, 0x44,
+                            0x55, 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 6,    4,    0x00, 2,
+                            0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 10,   9,    0,    100,  0x02,
+                            0x11, 0x22, 0x33, 0x44, 0x55, 10,   9,    0,    100};
+    EXPECT_EQ(gratuitousArp(ArpForm::Reply, kMac, make_address_v4("10.9.0.100")), expected);
+}
+
+/// The times, in ms from the start, at which announcements are sent until `end`.
+std::vector<int> announcementsUntil(AnnounceSchedule& schedule, vrrp::Duration end) {
+    std::vector<int> times;
+    while (schedule.deadline() && *schedule.deadline() <= kStart + end) {
+        const TimePoint now = *schedule.deadline();
+        EXPECT_TRUE(schedule.due(now));
+        EXPECT_FALSE(schedule.due(now));
+        times.push_back(static_cast<int>((now - kStart) / 1ms));
+    }
+    return times;
+}
+
+TEST(AnnounceSchedule, IsABurstFollowedByASlowRefresh) {
+    AnnounceSchedule schedule;
+    EXPECT_FALSE(schedule.deadline());
+    schedule.start(kStart);
+    EXPECT_THAT(announcementsUntil(schedule, 130s), ElementsAre(0, 50, 200, 1000, 5000, 65000, 125000));
+}
+
+TEST(AnnounceSchedule, StopsAtOnceAndStartsAnew) {
+    AnnounceSchedule schedule;
+    schedule.start(kStart);
+    EXPECT_TRUE(schedule.due(kStart));
+    schedule.stop();
+    EXPECT_FALSE(schedule.due(kStart + 1h));
+    schedule.start(kStart + 100ms);
+    EXPECT_TRUE(schedule.due(kStart + 100ms));
+}
+
+TEST(AnnounceSchedule, CannotBeDrivenToAFlood) {
+    AnnounceSchedule schedule;
+    int sent = 0;
+    for (TimePoint now = kStart; now < kStart + 10s; now += 1ms) {
+        schedule.start(now);
+        sent += schedule.due(now) ? 1 : 0;
+    }
+    EXPECT_EQ(sent, 3 * 10);
+}
+
+TEST(AnnounceSchedule, DoesNotMakeUpForWhatWasMissed) {
+    AnnounceSchedule schedule;
+    schedule.start(kStart);
+    EXPECT_TRUE(schedule.due(kStart + 3s));
+    EXPECT_EQ(schedule.deadline(), kStart + 5s);
+}
+
+TEST(AddressLifetime, IsWhatThePeersNeedToNoticeInWholeSecondsAndAtLeastTwo) {
+    EXPECT_EQ(addressLifetime(10ms), 2s);
+    EXPECT_EQ(addressLifetime(200ms), 2s);
+    EXPECT_EQ(addressLifetime(900ms), 2s);
+    EXPECT_EQ(addressLifetime(1s), 3s);
+    EXPECT_EQ(addressLifetime(1500ms), 4s);
+    EXPECT_EQ(addressLifetime(40950ms), 122s);
+}
+
+AddressRecord record(const char* address, std::uint8_t prefixLength, bool secondary = false) {
+    return {.interfaceIndex = 2,
+            .address = make_address_v4(address),
+            .prefixLength = prefixLength,
+            .secondary = secondary};
+}
+
+TEST(PrimaryAddress, IsTheFirstWhoseSubnetHoldsTheVip) {
+    const std::vector vips{make_address_v4("10.9.0.100")};
+    EXPECT_EQ(choosePrimary({}, vips), address_v4());
+    EXPECT_EQ(choosePrimary(std::vector{record("10.8.0.1", 24), record("10.7.0.1", 24)}, vips),
+              make_address_v4("10.8.0.1"));
+    EXPECT_EQ(
+        choosePrimary(
+            std::vector{record("10.8.0.1", 24), record("10.9.0.1", 24), record("10.9.0.2", 24, true)}, vips),
+        make_address_v4("10.9.0.1"));
+}
+
+TEST(PrimaryAddress, IsNeverAVip) {
+    const std::vector vips{make_address_v4("10.9.0.100")};
+    EXPECT_EQ(choosePrimary(std::vector{record("10.9.0.100", 32)}, vips), address_v4());
+    EXPECT_EQ(choosePrimary(std::vector{record("10.9.0.100", 24), record("10.9.0.3", 24, true)}, vips),
+              make_address_v4("10.9.0.3"));
+}
+
+TEST(InterfaceFault, NamesTheFirstThingThatIsMissing) {
+    InterfaceInfo info;
+    EXPECT_EQ(info.fault("eth0"), "interface eth0 does not exist");
+    info.link.index = 2;
+    EXPECT_EQ(info.fault("eth0"), "link eth0 is down");
+    info.link.up = true;
+    EXPECT_EQ(info.fault("eth0"), "link eth0 has no carrier");
+    info.link.running = true;
+    EXPECT_EQ(info.fault("eth0"), "eth0 has no IPv4 address");
+    info.primary = make_address_v4("10.9.0.1");
+    EXPECT_EQ(info.fault("eth0"), "");
+}
+
+TEST(Reporter, TellsAReasonOnceAndThenHowOftenItCame) {
+    std::vector<std::string> told;
+    Reporter reporter([&](const ElectionEvent& event) { told.push_back(event.text); });
+    for (int i = 0; i < 1000; ++i)
+        reporter.rejected(vrrp::RejectReason::Checksum, make_address_v4("10.9.0.2"), kStart + i * 1ms);
+    reporter.rejected(vrrp::RejectReason::TimeToLive, make_address_v4("10.9.0.3"), kStart);
+    reporter.rejected(vrrp::RejectReason::Checksum, make_address_v4("10.9.0.2"), kStart + 10s);
+    EXPECT_THAT(told, ElementsAre("from 10.9.0.2: its checksum is wrong",
+                                  HasSubstr("from 10.9.0.3: its TTL is not 255"),
+                                  "from 10.9.0.2: its checksum is wrong (999 more since it was last said)"));
+    EXPECT_THAT(reporter.rejections(), ElementsAre(testing::Pair("checksum", 1001), testing::Pair("ttl", 1)));
+}
+
+TEST(Reporter, LimitsEveryTopicByItself) {
+    std::vector<std::string> told;
+    Reporter reporter([&](const ElectionEvent& event) { told.push_back(event.text); });
+    reporter.warning("send", "a", kStart);
+    reporter.warning("send", "b", kStart + 9s);
+    reporter.warning("install", "c", kStart + 9s);
+    reporter.warning("send", "d", kStart + 10s);
+    EXPECT_THAT(told, ElementsAre("a", "c", "d (1 more since it was last said)"));
+}
+
+TEST(ElectionChannel, KeepsTheLatestPriorityOnly) {
+    ElectionChannel channel;
+    EXPECT_EQ(channel.takePriority(), nullptr);
+    channel.setPriority({.priority = 100, .fault = false, .cause = "a"});
+    channel.setPriority({.priority = 111, .fault = false, .cause = "b"});
+    const auto update = channel.takePriority();
+    ASSERT_NE(update, nullptr);
+    EXPECT_EQ(update->priority, 111);
+    EXPECT_EQ(channel.takePriority(), nullptr);
+}
+
+TEST(ElectionChannel, WakesTheReaderUntilItIsAcknowledged) {
+    ElectionChannel channel;
+    const auto readable = [&] {
+        pollfd ready{.fd = channel.fd(), .events = POLLIN, .revents = 0};
+        return poll(&ready, 1, 0) == 1;
+    };
+    EXPECT_FALSE(readable());
+    channel.setPriority({});
+    channel.requestStop();
+    EXPECT_TRUE(readable());
+    EXPECT_TRUE(channel.stopRequested());
+    channel.acknowledge();
+    EXPECT_FALSE(readable());
+    channel.acknowledge();
+}
+
+TEST(Election, HasAStatusAndTakesOrdersBeforeItIsStarted) {
+    ElectionOptions options;
+    options.router.priority = 90;
+    options.interface = "eth0";
+    Election election(options, [](const ElectionEvent&) {});
+    election.setPriority({.priority = 111, .fault = false, .cause = "start"});
+    EXPECT_EQ(election.status().state, vrrp::State::Initialize);
+    EXPECT_EQ(election.status().cause, "not started");
+    EXPECT_EQ(election.status().interface, "eth0");
+    election.stop();
+}
+
+}  // namespace
+}  // namespace fairlead::net
