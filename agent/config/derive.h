@@ -1,0 +1,41 @@
+#pragma once
+// Completes a configuration from what this host is: its name, and the interface that carries the VIP. Pure;
+// host_facts.h looks at the host.
+
+#include <boost/asio/ip/address_v4.hpp>
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "agent/config/configuration.h"
+
+namespace fairlead::config {
+
+struct HostAddress {
+    boost::asio::ip::address_v4 address;
+    std::uint8_t prefixLength = 32;
+};
+
+struct HostInterface {
+    std::string name;
+    std::vector<HostAddress> addresses;
+};
+
+struct HostFacts {
+    std::string hostName;
+    std::string nodeName;                   ///< $NODE_NAME; empty: not set
+    std::vector<HostInterface> interfaces;  ///< loopback included
+    std::string defaultRouteInterface;      ///< empty: no default route
+};
+
+struct Derived {
+    Configuration configuration;     ///< with nodeName and vip.interface filled in
+    std::vector<std::string> notes;  ///< what was derived and how, one line each, for the log
+};
+
+/// The error is one line that names the configuration's place, what is wrong and what this host has.
+std::expected<Derived, std::string> derive(Configuration configuration, const HostFacts& host);
+
+}  // namespace fairlead::config
