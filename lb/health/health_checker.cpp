@@ -24,7 +24,10 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     using TargetPtr = std::shared_ptr<Target>;
 
     Impl(boost::asio::io_context& ioContext, HealthCheckOptions healthOptions, Report reportTo)
-        : context(ioContext), options(std::move(healthOptions)), report(std::move(reportTo)), prober(ioContext) {}
+        : context(ioContext),
+          options(std::move(healthOptions)),
+          report(std::move(reportTo)),
+          prober(ioContext) {}
 
     void probe(const Endpoint& endpoint, const TargetPtr& target) {
         target->probe = prober.start(
@@ -46,7 +49,8 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     }
 
     void scheduleNext(const Endpoint& endpoint, const TargetPtr& target, const ProbeResult& result) {
-        target->timer.expires_after(target->schedule.after(result.ok, result.took) + jitter());
+        const ProbeSchedule::Duration wait = target->schedule.after(result.ok, result.took);
+        target->timer.expires_after(wait + jitter(wait));
         target->timer.async_wait([self = shared_from_this(), endpoint,
                                   weak = std::weak_ptr(target)](const boost::system::error_code& error) {
             const TargetPtr known = weak.lock();
@@ -54,9 +58,9 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
         });
     }
 
-    std::chrono::milliseconds jitter() {
-        return std::chrono::milliseconds(
-            std::uniform_int_distribution<std::int64_t>(0, options.interval.count() / 10)(random));
+    ProbeSchedule::Duration jitter(ProbeSchedule::Duration wait) {
+        return ProbeSchedule::Duration(
+            std::uniform_int_distribution<ProbeSchedule::Duration::rep>(0, wait.count() / 10)(random));
     }
 
     boost::asio::io_context& context;
@@ -70,7 +74,9 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
 HealthChecker::HealthChecker(boost::asio::io_context& context, HealthCheckOptions options, Report report)
     : impl_(std::make_shared<Impl>(context, std::move(options), std::move(report))) {}
 
-HealthChecker::~HealthChecker() { stop(); }
+HealthChecker::~HealthChecker() {
+    stop();
+}
 
 void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
     const std::set<Endpoint> wanted(targets.begin(), targets.end());
@@ -83,6 +89,8 @@ void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
     }
 }
 
-void HealthChecker::stop() { impl_->targets.clear(); }
+void HealthChecker::stop() {
+    impl_->targets.clear();
+}
 
 }  // namespace fairlead::lb

@@ -1,12 +1,16 @@
 #pragma once
 // Probes every backend on its own timer and reports each result. An edge: it runs on the control thread's
 // io_context; every member function and the callback run there. Probes run in parallel, the first one of a
-// new target at once, the following ones jittered by up to a tenth of the interval so that hosts don't probe
-// in step.
+// new target at once. A probe that outlasts the interval isn't doubled: the next one follows when it is over.
+//
+// The wait between probes is jittered by up to a tenth, so that hosts don't probe in step. When a backend
+// that was fine fails, it is probed again after min(interval, 250 ms) until `fall` failures are together
+// (probe_schedule.h): a server that refuses connections is known dead within a quarter of a second of its
+// first failure, one that hangs within `fall` timeouts.
 //
 // tcp: connect. tls: hand-shake, certificate verified against caFile and serverName. http, https: GET path,
-// and the status must be expectStatus. Verification can't be switched off; a caFile that can't be read fails
-// the probe and says so.
+// and the status must be expectStatus (401 and 403 of https: see probe.h). Verification can't be switched
+// off; a caFile that can't be read fails the probe and says so.
 
 #include <boost/asio/io_context.hpp>
 

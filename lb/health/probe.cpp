@@ -19,7 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <optional>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -36,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kMaxHeader = 8 * 1024;
 /// After the verdict the rest of the answer is taken in, so that the server sees an orderly end, not a reset.
-constexpr std::size_t kMaxDrain = 64 * 1024;
+constexpr std::size_t kMaxDrain = 65536;
 constexpr std::chrono::milliseconds kDrainTime{250};
 
 enum class Stage : std::uint8_t { Connect, Handshake, Request, Response };
@@ -60,14 +60,19 @@ std::string describe(std::chrono::milliseconds duration) {
     return std::to_string(duration.count()) + "ms";
 }
 
-bool usesTls(HealthCheckType type) { return type == HealthCheckType::Tls || type == HealthCheckType::Https; }
+bool usesTls(HealthCheckType type) {
+    return type == HealthCheckType::Tls || type == HealthCheckType::Https;
+}
 
-bool usesHttp(HealthCheckType type) { return type == HealthCheckType::Http || type == HealthCheckType::Https; }
+bool usesHttp(HealthCheckType type) {
+    return type == HealthCheckType::Http || type == HealthCheckType::Https;
+}
 
 ProbeResult judgeStatus(const ProbeRequest& request, unsigned status) {
     if (status == request.expectStatus) {
         return {.ok = true,
-                .detail = std::to_string(status) + " " + std::string(http::obsolete_reason(http::int_to_status(status)))};
+                .detail = std::to_string(status) + " " +
+                          std::string(http::obsolete_reason(http::int_to_status(status)))};
     }
     const std::string text = "status " + std::to_string(status);
     if (request.type == HealthCheckType::Https && request.expectStatus == 200 &&
@@ -151,7 +156,8 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
         }
     }
 
-    /// Where nobody listens on a local port of the ephemeral range, the kernel may connect a socket to itself.
+    /// Where nobody listens on a local port of the ephemeral range, the kernel may connect a socket to
+    /// itself.
     [[nodiscard]] bool connectedToItself() const {
         error_code ignored;
         return socket_.local_endpoint(ignored) == socket_.remote_endpoint(ignored) && !ignored;
@@ -159,12 +165,13 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     void handshake() {
         stage_ = Stage::Handshake;
-        stream_.emplace(socket_, *tls_);
+        stream_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, *tls_);
         if (!expectPeer(stream_->native_handle(), request_.serverName, request_.endpoint.address)) {
             return fail("tls: '" + request_.serverName + "' can't be the name of a server");
         }
-        stream_->async_handshake(asio::ssl::stream_base::client,
-                                 [self = shared_from_this()](const error_code& error) { self->shaken(error); });
+        stream_->async_handshake(
+            asio::ssl::stream_base::client,
+            [self = shared_from_this()](const error_code& error) { self->shaken(error); });
     }
 
     void shaken(const error_code& error) {
@@ -206,10 +213,9 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
         if (over()) return;
         if (error) return fail("request: " + error.message());
         stage_ = Stage::Response;
-        http::async_read_header(stream, buffer_, parser_,
-                                [self = shared_from_this()](const error_code& failure, std::size_t) {
-                                    self->answered(failure);
-                                });
+        http::async_read_header(
+            stream, buffer_, parser_,
+            [self = shared_from_this()](const error_code& failure, std::size_t) { self->answered(failure); });
     }
 
     void answered(const error_code& error) {
@@ -251,13 +257,12 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     template <typename Stream>
     void drain(Stream& stream) {
-        stream.async_read_some(
-            asio::buffer(scratch_),
-            [self = shared_from_this(), &stream](const error_code& error, std::size_t size) {
-                self->drained_ += size;
-                if (error || self->drained_ > kMaxDrain) return self->sayGoodbye();
-                self->drain(stream);
-            });
+        stream.async_read_some(asio::buffer(scratch_), [self = shared_from_this(), &stream](
+                                                           const error_code& error, std::size_t size) {
+            self->drained_ += size;
+            if (error || self->drained_ > kMaxDrain) return self->sayGoodbye();
+            self->drain(stream);
+        });
     }
 
     void sayGoodbye() {
@@ -269,7 +274,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
         timer_.cancel();
         // An error of close() leaves nothing to be done: the descriptor is gone either way.
         error_code ignored;
-        socket_.close(ignored);
+        static_cast<void>(socket_.close(ignored));
     }
 
     const ProbeRequest request_;
@@ -277,7 +282,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
     const TlsContextPtr tls_;  ///< for tls and https
     asio::steady_timer timer_;
     tcp::socket socket_;
-    std::optional<asio::ssl::stream<tcp::socket&>> stream_;
+    std::unique_ptr<asio::ssl::stream<tcp::socket&>> stream_;  ///< for tls and https, from the handshake on
     Stage stage_ = Stage::Connect;
     Clock::time_point started_ = Clock::now();
 

@@ -34,7 +34,7 @@ class ProbeSchedule {
   private:
     Duration interval_;
     unsigned fall_;
-    bool up_ = false;         ///< the last verdict, as far as speed is concerned
+    bool up_ = false;        ///< the last verdict, as far as speed is concerned
     unsigned failures_ = 0;  ///< in a row while up_
 };
 

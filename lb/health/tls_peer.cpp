@@ -18,14 +18,12 @@ bool expectPeer(SSL* connection, const std::string& serverName, const boost::asi
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), name.c_str()) == 1;
     }
     SSL_set_hostflags(connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-cstyle-cast): a macro of OpenSSL
     return SSL_set1_host(connection, name.c_str()) == 1 &&
            SSL_set_tlsext_host_name(connection, name.c_str()) == 1;
 }
 
 std::string describeHandshakeFailure(const SSL* connection, const boost::system::error_code& error,
-                                     const std::string& serverName,
-                                     const boost::asio::ip::address& dialled) {
+                                     const std::string& serverName, const boost::asio::ip::address& dialled) {
     const long verdict = SSL_get_verify_result(connection);
     if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) {
         return "certificate is not valid for " + (serverName.empty() ? dialled.to_string() : serverName);

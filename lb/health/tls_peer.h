@@ -15,8 +15,8 @@ namespace fairlead::lb {
 bool expectPeer(SSL* connection, const std::string& serverName, const boost::asio::ip::address& dialled);
 
 /// For a failed hand-shake: "certificate is not valid for kubernetes", "certificate verify failed: unable to
-/// get local issuer certificate", "wrong version number (the server doesn't speak TLS?)", "Connection reset by
-/// peer", …
+/// get local issuer certificate", "wrong version number (the server doesn't speak TLS?)", "Connection reset
+/// by peer", …
 std::string describeHandshakeFailure(const SSL* connection, const boost::system::error_code& error,
                                      const std::string& serverName, const boost::asio::ip::address& dialled);
 

@@ -17,9 +17,9 @@ namespace fairlead::lb {
 namespace {
 
 /// A CA bundle of a whole distribution has some 250 KiB.
-constexpr std::int64_t kMaxFileSize = 1024 * 1024;
+constexpr std::int64_t kMaxFileSize = 1 << 20;
 /// What the server may send as its certificate chain.
-constexpr long kMaxChainBytes = 100 * 1024;
+constexpr long kMaxChainBytes = 102400;
 constexpr int kMaxChainDepth = 8;
 
 class File {
@@ -37,7 +37,9 @@ class File {
     int fd_;
 };
 
-std::string systemText(int error) { return std::generic_category().message(error); }
+std::string systemText(int error) {
+    return std::generic_category().message(error);
+}
 
 std::expected<std::string, std::string> readAll(int fd, std::int64_t size) {
     std::string text(static_cast<std::size_t>(size), '\0');
