@@ -1,5 +1,10 @@
 #include "agent/log/log.h"
 
+#include <nlohmann/json.hpp>
+#include <spdlog/async_logger.h>
+#include <spdlog/details/thread_pool.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -7,22 +12,20 @@
 #include <ctime>
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
-#include <spdlog/async_logger.h>
-#include <spdlog/details/thread_pool.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 namespace fairlead::logging {
 namespace {
 
-constexpr std::size_t kQueuedLines = 8192;
+constexpr std::size_t kQueuedLines = 2048;
 
-/// Lines are written by a thread of their own from a bounded queue, the oldest lost first: a reader of stderr that
-/// hangs (a stuck container runtime) must never hang the agent.
+/// Lines are written by a thread of their own from a bounded queue, the oldest lost first: a reader of stderr
+/// that hangs (a stuck container runtime) must never hang the agent.
 struct Sink {
-    std::shared_ptr<spdlog::details::thread_pool> writer = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
-    std::shared_ptr<spdlog::async_logger> logger = std::make_shared<spdlog::async_logger>(
-        "fairlead", std::make_shared<spdlog::sinks::stderr_sink_mt>(), writer, spdlog::async_overflow_policy::overrun_oldest);
+    std::shared_ptr<spdlog::details::thread_pool> writer =
+        std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+    std::shared_ptr<spdlog::async_logger> logger =
+        std::make_shared<spdlog::async_logger>("fairlead", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
+                                               writer, spdlog::async_overflow_policy::overrun_oldest);
     Format format = Format::Text;
     Level level = Level::Info;
 
@@ -37,7 +40,9 @@ Sink& sink() {
     return instance;
 }
 
-char letter(Level level) { return "DIWE"[static_cast<std::size_t>(level)]; }
+char letter(Level level) {
+    return "DIWE"[static_cast<std::size_t>(level)];
+}
 
 const char* word(Level level) {
     constexpr std::array<const char*, 4> kWords{"debug", "info", "warning", "error"};
@@ -65,22 +70,56 @@ bool bare(char c) {
            std::string_view("._:/@+-[]%").find(c) != std::string_view::npos;
 }
 
-/// Appends `text` with everything escaped that could end the line or the quotes; bytes above 127 pass as they are (UTF-8).
+std::string hexByte(unsigned char byte) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xF]};
+}
+
+/// The length of the UTF-8 sequence that `text` starts with, and its code point; length 0: it is none
+/// (RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF).
+struct CodePoint {
+    std::size_t length = 0;
+    char32_t value = 0;
+};
+
+CodePoint codePointAt(std::string_view text) {
+    const auto lead = static_cast<unsigned char>(text[0]);
+    if (lead < 0x80) return {.length = 1, .value = lead};
+    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return {};
+    auto value = static_cast<char32_t>(lead & (0xFF >> (length + 1)));
+    for (std::size_t i = 1; i < length; ++i) {
+        const auto next = static_cast<unsigned char>(text[i]);
+        if ((next & 0xC0) != 0x80) return {};
+        value = (value << 6) | (next & 0x3F);
+    }
+    constexpr std::array<char32_t, 5> kFirst{0, 0, 0x80, 0x800, 0x10000};
+    if (value < kFirst[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return {};
+    return {.length = length, .value = value};
+}
+
+/// What a terminal or a reader of lines may take for more than text: C0 and C1 controls, line and paragraph
+/// separators.
+bool control(char32_t value) {
+    return value < 0x20 || (value >= 0x7F && value < 0xA0) || value == 0x2028 || value == 0x2029;
+}
+
+/// Appends `text` with everything escaped that could end the line or the quotes, or isn't UTF-8.
 void appendEscaped(std::string& line, std::string_view text) {
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            line += '\\';
-            line += c;
-        } else if (c == '\n') {
+    while (!text.empty()) {
+        const CodePoint point = codePointAt(text);
+        const std::size_t length = point.length == 0 ? 1 : point.length;
+        if (point.value == '\n') {
             line += "\\n";
-        } else if (byte < 0x20 || byte == 0x7f) {
-            std::array<char, 8> hex{};
-            std::snprintf(hex.data(), hex.size(), "\\x%02x", byte);
-            line += hex.data();
+        } else if (point.length == 0 || control(point.value)) {
+            for (const char c : text.substr(0, length)) {
+                line += hexByte(static_cast<unsigned char>(c));
+            }
         } else {
-            line += c;
+            if (point.value == '"' || point.value == '\\') line += '\\';
+            line += text.substr(0, length);
         }
+        text.remove_prefix(length);
     }
 }
 
@@ -114,7 +153,8 @@ std::string jsonLine(std::int64_t when, Level level, std::string_view component,
     object["level"] = word(level);
     object["component"] = component;
     object["message"] = message;
-    for (const Field& field : fields) object[field.key] = field.value;
+    for (const Field& field : fields)
+        object[field.key] = field.value;
     return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -132,11 +172,11 @@ std::string formatLine(Format format, std::int64_t whenMicroseconds, Level level
 }
 
 void log(Level level, std::string_view component, std::string_view message, std::span<const Field> fields) {
-    Sink& out = sink();
+    const Sink& out = sink();
     if (level < out.level) return;
-    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
     out.logger->info(formatLine(out.format, now.count(), level, component, message, fields));
-    out.logger->flush();
 }
 
 }  // namespace fairlead::logging
