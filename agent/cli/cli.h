@@ -1,0 +1,60 @@
+#pragma once
+// The command line: one file per command. Exit codes: 0 done, 1 the input or the state is wrong (one line on stderr),
+// 2 usage.
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/config/parse.h"
+
+namespace fairlead::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kWrong = 1;
+inline constexpr int kUsage = 2;
+
+struct Streams {
+    std::ostream& out;
+    std::ostream& err;
+};
+
+/// What a command adds itself to: the parser, and the action that is run if this command was chosen.
+struct Commands {
+    CLI::App& app;
+    Streams streams;
+    std::function<int()> chosen;
+};
+
+/// `--config` and one flag per configuration key that has one.
+class ConfigurationFlags {
+  public:
+    explicit ConfigurationFlags(CLI::App& command);
+
+    /// Reads the file, applies the flags, prints warnings and errors to `err`; nothing if there was an error.
+    [[nodiscard]] std::optional<config::Configuration> load(std::ostream& err) const;
+    /// The flags that were given, as they'd be written again, without --config.
+    [[nodiscard]] std::vector<std::string> asArguments() const;
+    [[nodiscard]] const std::string& file() const { return file_; }
+
+  private:
+    [[nodiscard]] std::vector<config::Flag> given() const;
+
+    std::string file_;
+    std::vector<std::pair<std::string, std::shared_ptr<std::vector<std::string>>>> flags_;
+    std::vector<CLI::Option*> options_;
+};
+
+void addRun(Commands& commands);
+void addValidate(Commands& commands);
+void addManifest(Commands& commands);
+void addVersion(Commands& commands);
+
+/// The whole command line; what main() returns.
+int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
+
+}  // namespace fairlead::cli

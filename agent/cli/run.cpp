@@ -1,0 +1,39 @@
+#include <ostream>
+
+#include "agent/agent.h"
+#include "agent/cli/cli.h"
+#include "agent/config/derive.h"
+#include "agent/config/host_facts.h"
+#include "agent/config/render.h"
+#include "agent/log/log.h"
+
+namespace fairlead::cli {
+namespace {
+
+int run(const ConfigurationFlags& flags, std::ostream& err) {
+    auto configuration = flags.load(err);
+    if (!configuration) return kWrong;
+    logging::configure(configuration->logging.format, configuration->logging.level);
+    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    if (!derived) {
+        err << derived.error() << '\n';
+        return kWrong;
+    }
+    for (const std::string& note : derived->notes) logging::info("config", "derived", {{"value", note}});
+    return runAgent(derived->configuration);
+}
+
+}  // namespace
+
+void addRun(Commands& commands) {
+    CLI::App* command = commands.app.add_subcommand("run", "Run the agent in the foreground");
+    command->footer(
+        "Examples:\n"
+        "  fairlead run --vip 10.10.1.108\n"
+        "  fairlead run --config /etc/kubernetes/fairlead.yaml --log-level debug\n"
+        "SIGTERM and SIGINT give the VIP to a peer and stop.");
+    const auto flags = std::make_shared<ConfigurationFlags>(*command);
+    command->callback([&commands, flags] { commands.chosen = [&commands, flags] { return run(*flags, commands.streams.err); }; });
+}
+
+}  // namespace fairlead::cli
