@@ -1,6 +1,12 @@
 #pragma once
 // Runs the configured checks on the control thread's io_context and tells when one changes between succeeding
-// and failing. The counting (rise, fall) is pure, see check_state.h.
+// and failing. The counting (rise, fall) is pure, see check_state.h. An edge; every function and callback
+// runs on the control thread.
+//
+// The first run is at once, the next ones an interval after the start of the last; a run that takes longer
+// isn't doubled. `connect` and `https` are probes of lb/health/probe.h, bounded by the check's timeout; as
+// there, an API server that refuses anonymous access (401, 403) counts as alive. A port is looked up in the
+// kernel's table of listeners (listening_ports.h).
 
 #include <boost/asio/io_context.hpp>
 
@@ -27,8 +33,8 @@ struct CheckStatus {
 
 class CheckRunner {
   public:
-    /// Called on the control thread after a check changed (or was decided for the first time), with all of
-    /// them.
+    /// Called after a check changed (or was decided for the first time), with all of them in the order of the
+    /// configuration and the cause: "check lb failed: nothing listens on port 16443 (2 of 2 failures)".
     using OnChange = std::function<void(const std::vector<CheckStatus>&, const std::string& cause)>;
     /// Asked first by every ListeningPort check: the answer for a port that this agent itself serves (its
     /// balancer), nothing for any other port.
@@ -40,7 +46,9 @@ class CheckRunner {
     CheckRunner(const CheckRunner&) = delete;
     CheckRunner& operator=(const CheckRunner&) = delete;
 
+    /// To be called once.
     void start();
+    /// Cancels what is under way; nothing is called after it.
     void stop();
     [[nodiscard]] std::vector<CheckStatus> status() const;
 

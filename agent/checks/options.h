@@ -19,7 +19,8 @@ struct TcpConnect {  ///< a TCP connection to it succeeds
     lb::Endpoint endpoint;
 };
 
-struct HttpsGet {  ///< GET answers 200 over TLS verified against caFile and the URL's host (or serverName)
+struct HttpsGet {  ///< GET answers 200 over TLS verified against caFile and the URL's host (or serverName);
+                   ///< 401 and 403 count as alive, see lb/health/probe.h
     lb::Endpoint endpoint;  ///< from the URL; its host must be an IP address
     std::string path = "/";
     std::string caFile;

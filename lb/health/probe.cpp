@@ -21,6 +21,7 @@
 #include <limits>
 #include <memory>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "lb/health/tls_peer.h"
@@ -274,7 +275,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
         timer_.cancel();
         // An error of close() leaves nothing to be done: the descriptor is gone either way.
         error_code ignored;
-        static_cast<void>(socket_.close(ignored));
+        std::ignore = socket_.close(ignored);
     }
 
     const ProbeRequest request_;

@@ -1,0 +1,147 @@
+#include "agent/checks/check_runner.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "agent/checks/check_state.h"
+#include "agent/checks/listening_ports.h"
+#include "lb/health/probe.h"
+
+namespace fairlead::checks {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+lb::ProbeResult checkPort(std::uint16_t port, const CheckRunner::OwnPort& ownPort) {
+    if (ownPort) {
+        if (auto own = ownPort(port)) return std::move(*own);
+    }
+    const auto listening = isListening(port);
+    if (!listening) return {.ok = false, .detail = listening.error()};
+    if (*listening) return {.ok = true, .detail = "port " + std::to_string(port) + " is listening"};
+    return {.ok = false, .detail = "nothing listens on port " + std::to_string(port)};
+}
+
+lb::ProbeRequest probeFor(const CheckOptions& options, const TcpConnect& target) {
+    return {.endpoint = target.endpoint, .type = lb::HealthCheckType::Tcp, .timeout = options.timeout};
+}
+
+lb::ProbeRequest probeFor(const CheckOptions& options, const HttpsGet& target) {
+    return {.endpoint = target.endpoint,
+            .type = lb::HealthCheckType::Https,
+            .path = target.path,
+            .expectStatus = 200,
+            .timeout = options.timeout,
+            .caFile = target.caFile,
+            .caFileKey = "https.caFile of check " + options.name,
+            .serverName = target.serverName};
+}
+
+}  // namespace
+
+struct CheckRunner::Impl : std::enable_shared_from_this<CheckRunner::Impl> {
+    struct Check {
+        Check(boost::asio::io_context& context, CheckOptions checkOptions)
+            : options(std::move(checkOptions)), state(options.rise, options.fall), timer(context) {}
+        const CheckOptions options;
+        CheckState state;
+        std::string detail;
+        boost::asio::steady_timer timer;
+        Clock::time_point started;
+        lb::RunningProbe probe;
+    };
+
+    Impl(boost::asio::io_context& ioContext, std::vector<CheckOptions> options, OwnPort askFirst,
+         OnChange tellChange)
+        : context(ioContext),
+          ownPort(std::move(askFirst)),
+          onChange(std::move(tellChange)),
+          prober(ioContext) {
+        for (CheckOptions& check : options)
+            checks.push_back(std::make_unique<Check>(context, std::move(check)));
+    }
+
+    void run(Check& check) {
+        if (!running) return;
+        check.started = Clock::now();
+        if (const auto* port = std::get_if<ListeningPort>(&check.options.target)) {
+            return finished(check, checkPort(port->port, ownPort));
+        }
+        lb::ProbeRequest request;
+        if (const auto* connect = std::get_if<TcpConnect>(&check.options.target)) {
+            request = probeFor(check.options, *connect);
+        } else if (const auto* https = std::get_if<HttpsGet>(&check.options.target)) {
+            request = probeFor(check.options, *https);
+        }
+        check.probe = prober.start(std::move(request), [self = shared_from_this(), &check](auto result) {
+            self->finished(check, std::move(result));
+        });
+    }
+
+    void finished(Check& check, lb::ProbeResult result) {
+        // A run that outlasts the interval isn't doubled: the next one follows when it is over.
+        check.timer.expires_at(std::max(check.started + check.options.interval, Clock::now()));
+        check.timer.async_wait([self = shared_from_this(), &check](const boost::system::error_code& error) {
+            if (!error) self->run(check);
+        });
+        check.detail = std::move(result.detail);
+        if (!check.state.report(result.ok)) return;
+        // Last, because it may stop this runner.
+        onChange(status(), "check " + check.options.name + (result.ok ? " succeeded: " : " failed: ") +
+                               check.detail + " (" + check.state.reason() + ")");
+    }
+
+    [[nodiscard]] std::vector<CheckStatus> status() const {
+        std::vector<CheckStatus> all;
+        all.reserve(checks.size());
+        for (const auto& check : checks) {
+            all.push_back({.name = check->options.name,
+                           .up = check->state.up(),
+                           .decided = check->state.decided(),
+                           .weight = check->options.weight,
+                           .detail = check->detail});
+        }
+        return all;
+    }
+
+    boost::asio::io_context& context;
+    const OwnPort ownPort;
+    const OnChange onChange;
+    lb::Prober prober;
+    /// Fixed for the life of this object, which every handler holds, so that handlers may refer to a check.
+    std::vector<std::unique_ptr<Check>> checks;
+    bool running = false;
+};
+
+CheckRunner::CheckRunner(boost::asio::io_context& context, std::vector<CheckOptions> checks, OwnPort ownPort,
+                         OnChange onChange)
+    : impl_(std::make_shared<Impl>(context, std::move(checks), std::move(ownPort), std::move(onChange))) {}
+
+CheckRunner::~CheckRunner() {
+    stop();
+}
+
+void CheckRunner::start() {
+    impl_->running = true;
+    for (const auto& check : impl_->checks) {
+        boost::asio::post(impl_->context, [impl = impl_, &check = *check] { impl->run(check); });
+    }
+}
+
+void CheckRunner::stop() {
+    impl_->running = false;
+    for (const auto& check : impl_->checks) {
+        check->timer.cancel();
+        check->probe.cancel();
+    }
+}
+
+std::vector<CheckStatus> CheckRunner::status() const {
+    return impl_->status();
+}
+
+}  // namespace fairlead::checks
