@@ -1,0 +1,38 @@
+#pragma once
+// What fairlead reads of a Node, of a list of them, and of a watch event. Plain values.
+
+#include <boost/asio/ip/address.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fairlead::kubernetes {
+
+struct Node {
+    std::string name;
+    std::string resourceVersion;
+    std::vector<boost::asio::ip::address> internalAddresses;     ///< in the order of .status.addresses
+    bool deleting = false;                                       ///< .metadata.deletionTimestamp is set
+
+    friend bool operator==(const Node&, const Node&) = default;
+};
+
+struct NodeList {
+    std::vector<Node> nodes;
+    std::string resourceVersion;
+    std::string continueToken;     ///< empty: this was the last page
+};
+
+enum class EventType : std::uint8_t { Added, Modified, Deleted, Bookmark, Error };
+
+/// "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR": as on the wire and in the metric.
+const char* toString(EventType type);
+
+struct WatchEvent {
+    EventType type = EventType::Error;
+    Node node;                     ///< Bookmark: only its resourceVersion
+    int code = 0;                  ///< Error: the Status' HTTP code, e.g. 410
+    std::string message;           ///< Error: its reason and message, cut to a bounded length
+};
+
+}  // namespace fairlead::kubernetes

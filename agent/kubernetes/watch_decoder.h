@@ -1,0 +1,33 @@
+#pragma once
+// From the bytes of the Kubernetes API to Nodes and events. Pure; whatever arrives, nothing here throws or grows without bound.
+// Format: one JSON object per line, {"type": …, "object": …} (API concepts, "Efficient detection of changes").
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/kubernetes/node.h"
+
+namespace fairlead::kubernetes {
+
+/// A Node of a busy cluster has some 20 KB; beyond this a line is no event.
+inline constexpr std::size_t kMaxEventSize = 4U << 20U;
+
+/// A stream's lines, however its bytes are cut up.
+class WatchDecoder {
+  public:
+    /// The events that `bytes` complete, in order; after an error the stream is of no more use.
+    std::expected<std::vector<WatchEvent>, std::string> feed(std::string_view bytes);
+
+  private:
+    std::string line_;
+};
+
+/// A page of a NodeList.
+std::expected<NodeList, std::string> decodeNodeList(std::string_view body);
+
+/// What a Status object says, in one phrase; empty if `body` is none.
+std::string statusMessage(std::string_view body);
+
+}  // namespace fairlead::kubernetes
