@@ -1,13 +1,13 @@
 #include "agent/kubernetes/backend_cache.h"
 
-#include <cerrno>
-#include <filesystem>
-#include <nlohmann/json.hpp>
-#include <system_error>
-
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
 
 #include "agent/kubernetes/file.h"
 
@@ -19,7 +19,9 @@ using Json = nlohmann::ordered_json;
 constexpr int kVersion = 1;
 constexpr std::size_t kMostBackends = 1000;
 
-std::string because(const std::string& file, int error) { return file + ": " + std::generic_category().message(error); }
+std::string because(const std::string& file, int error) {
+    return file + ": " + std::generic_category().message(error);
+}
 
 const std::string* textAt(const Json& object, const char* key) {
     const auto found = object.find(key);
@@ -32,9 +34,11 @@ std::expected<std::vector<lb::Backend>, std::string> parseBackendCache(std::stri
     const Json root = Json::parse(text, nullptr, false);
     if (!root.is_object()) return std::unexpected("is not a JSON object");
     const auto version = root.find("version");
-    if (version == root.end() || *version != kVersion) return std::unexpected("has a version that this agent doesn't know");
+    if (version == root.end() || *version != kVersion)
+        return std::unexpected("has a version that this agent doesn't know");
     const auto list = root.find("backends");
-    if (list == root.end() || !list->is_array() || list->size() > kMostBackends) return std::unexpected("has no usable list of backends");
+    if (list == root.end() || !list->is_array() || list->size() > kMostBackends)
+        return std::unexpected("has no usable list of backends");
     std::vector<lb::Backend> members;
     for (const Json& item : *list) {
         const std::string* endpointText = item.is_object() ? textAt(item, "endpoint") : nullptr;
@@ -58,19 +62,21 @@ std::expected<std::vector<lb::Backend>, std::string> loadBackendCache(const std:
     return members;
 }
 
-std::expected<void, std::string> saveBackendCache(const std::string& file, const std::vector<lb::Backend>& members) {
+std::expected<void, std::string> saveBackendCache(const std::string& file,
+                                                  const std::vector<lb::Backend>& members) {
     Json root{{"version", kVersion}, {"backends", Json::array()}};
     for (const lb::Backend& member : members) {
         root["backends"].push_back({{"endpoint", lb::toString(member.endpoint)}, {"name", member.name}});
     }
     const std::string text = root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 
-    std::error_code ignored;     // open() says what is wrong with the folder
+    std::error_code ignored;  // open() says what is wrong with the folder
     std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
     const std::string fresh = file + ".new";
     // Nobody else's file or link is written through: what lies there under our name goes first.
     unlink(fresh.c_str());
-    const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    const int fd =
+        open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0) return std::unexpected(because(fresh, errno));
     int error = 0;
     for (std::string_view rest = text; !rest.empty() && error == 0;) {

@@ -1,6 +1,6 @@
 #pragma once
-// How long to wait before the next try: doubling from 200 ms to 10 s, each wait spread over its upper half so that hosts
-// don't knock in step. Pure: the random number comes in.
+// How long to wait before the next try: doubling from 200 ms to 10 s, each wait spread over its upper half so
+// that hosts don't knock in step. Pure: the random number comes in.
 
 #include <algorithm>
 #include <chrono>
@@ -16,11 +16,14 @@ class Backoff {
     static constexpr std::chrono::milliseconds kLongestRetryAfter{30'000};
 
     /// `random` is in 0..1. The result is at least `retryAfter` where the server gave one.
-    std::chrono::milliseconds next(double random, std::optional<std::chrono::seconds> retryAfter = std::nullopt) {
+    std::chrono::milliseconds next(double random,
+                                   std::optional<std::chrono::seconds> retryAfter = std::nullopt) {
         const auto full = static_cast<double>(wait_.count());
         std::chrono::milliseconds wait{static_cast<long>(full / 2 + full / 2 * random)};
         wait_ = std::min(wait_ * 2, kLongest);
-        if (retryAfter) wait = std::max<std::chrono::milliseconds>(wait, std::min<std::chrono::milliseconds>(*retryAfter, kLongestRetryAfter));
+        if (retryAfter)
+            wait = std::max<std::chrono::milliseconds>(
+                wait, std::min<std::chrono::milliseconds>(*retryAfter, kLongestRetryAfter));
         return wait;
     }
 

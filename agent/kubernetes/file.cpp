@@ -1,11 +1,11 @@
 #include "agent/kubernetes/file.h"
 
-#include <cerrno>
-#include <system_error>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
 
 namespace fairlead::kubernetes {
 namespace {
@@ -22,7 +22,7 @@ std::expected<std::string, FileError> readSmallFile(const std::string& file) {
     // Non-blocking, so that a pipe put in the file's place can't hold us up.
     const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return std::unexpected(failure(file, errno));
-    struct stat status {};
+    struct stat status{};
     int error = fstat(fd, &status) != 0 ? errno : 0;
     if (error == 0 && !S_ISREG(status.st_mode)) {
         close(fd);

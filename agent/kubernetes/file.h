@@ -7,8 +7,8 @@
 namespace fairlead::kubernetes {
 
 struct FileError {
-    int code = 0;         ///< errno; EFBIG if it is too large
-    std::string text;     ///< "FILE: why"
+    int code = 0;      ///< errno; EFBIG if it is too large
+    std::string text;  ///< "FILE: why"
 };
 
 /// The file's content, at most 1 MiB; anything but a regular file is refused.

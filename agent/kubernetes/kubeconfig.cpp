@@ -24,11 +24,19 @@ class StructureCheck : public YAML::EventHandler {
     void OnDocumentStart(const YAML::Mark&) override {}
     void OnDocumentEnd() override {}
     void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-    void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { throw YAML::ParserException(mark, "aliases are not supported"); }
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+        throw YAML::ParserException(mark, "aliases are not supported");
+    }
     void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override { enter(mark); }
+    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {
+        enter(mark);
+    }
     void OnSequenceEnd() override { --depth_; }
-    void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override { enter(mark); }
+    void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                    YAML::EmitterStyle::value) override {
+        enter(mark);
+    }
     void OnMapEnd() override { --depth_; }
 
   private:
@@ -54,12 +62,18 @@ class Parser {
         const YAML::Node user = named(root, "users", "user", userName);
 
         if (text(cluster, "insecure-skip-tls-verify") == "true") {
-            refuse(cluster, "insecure-skip-tls-verify is refused: an API server that isn't verified could send any backends");
+            refuse(cluster,
+                   "insecure-skip-tls-verify is refused: an API server that isn't verified could send any "
+                   "backends");
         }
         for (const char* plugin : {"exec", "auth-provider"}) {
-            if (user[plugin]) refuse(user[plugin], std::string(plugin) + " credential plugins are not supported; use a client certificate, token or tokenFile");
+            if (user[plugin])
+                refuse(user[plugin], std::string(plugin) +
+                                         " credential plugins are not supported; use a client certificate, "
+                                         "token or tokenFile");
         }
-        if (user["username"] || user["password"]) refuse(user, "basic authentication is not supported by Kubernetes since 1.19");
+        if (user["username"] || user["password"])
+            refuse(user, "basic authentication is not supported by Kubernetes since 1.19");
 
         Kubeconfig result;
         result.user = userName;
@@ -74,14 +88,17 @@ class Parser {
         result.token = text(user, "token");
         result.tokenFile = text(user, "tokenFile");
 
-        const bool certificate = !result.clientCertificatePem.empty() || !result.clientCertificateFile.empty();
+        const bool certificate =
+            !result.clientCertificatePem.empty() || !result.clientCertificateFile.empty();
         const bool key = !result.clientKeyPem.empty() || !result.clientKeyFile.empty();
-        if (certificate != key) refuse(user, "user '" + userName + "' has only one of client certificate and client key");
+        if (certificate != key)
+            refuse(user, "user '" + userName + "' has only one of client certificate and client key");
         if (!certificate && result.token.empty() && result.tokenFile.empty()) {
             refuse(user, "user '" + userName + "' has no client certificate, token or tokenFile");
         }
         if (result.caPem.empty() && result.caFile.empty()) {
-            refuse(cluster, "cluster '" + clusterName + "' has no certificate-authority; the API server could not be verified");
+            refuse(cluster, "cluster '" + clusterName +
+                                "' has no certificate-authority; the API server could not be verified");
         }
         return result;
     }
@@ -98,7 +115,8 @@ class Parser {
         return value.Scalar();
     }
 
-    [[nodiscard]] YAML::Node named(const YAML::Node& root, const char* list, const char* member, const std::string& name) const {
+    [[nodiscard]] YAML::Node named(const YAML::Node& root, const char* list, const char* member,
+                                   const std::string& name) const {
         const YAML::Node items = root[list];
         if (items && items.IsSequence()) {
             for (const YAML::Node& item : items) {
@@ -117,10 +135,12 @@ class Parser {
         if (encoded.empty()) return "";
         std::string bytes(encoded.size() / 4 * 3 + 3, '\0');
         const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                         reinterpret_cast<const unsigned char*>(encoded.data()), static_cast<int>(encoded.size()));
+                                         reinterpret_cast<const unsigned char*>(encoded.data()),
+                                         static_cast<int>(encoded.size()));
         if (size < 0) refuse(map[key], std::string(key) + " is not base64");
         std::size_t padding = 0;
-        while (padding < 2 && encoded[encoded.size() - 1 - padding] == '=') ++padding;
+        while (padding < 2 && encoded[encoded.size() - 1 - padding] == '=')
+            ++padding;
         bytes.resize(static_cast<std::size_t>(size) - padding);
         return bytes;
     }
@@ -162,13 +182,18 @@ std::expected<Identity, std::string> loadIdentity(const std::string& file) {
     if (!config) return std::unexpected(std::move(config.error()));
     const std::filesystem::path folder = std::filesystem::path(file).parent_path();
     try {
-        Identity identity{.file = file, .user = config->user, .server = config->server, .tlsServerName = config->tlsServerName};
+        Identity identity{.file = file,
+                          .user = config->user,
+                          .server = config->server,
+                          .tlsServerName = config->tlsServerName};
         identity.caPem = fileOr(config->caPem, config->caFile, folder);
-        identity.clientCertificatePem = fileOr(config->clientCertificatePem, config->clientCertificateFile, folder);
+        identity.clientCertificatePem =
+            fileOr(config->clientCertificatePem, config->clientCertificateFile, folder);
         identity.clientKeyPem = fileOr(config->clientKeyPem, config->clientKeyFile, folder);
         // A tokenFile is renewed in place and wins over the token, as in client-go.
         identity.token = config->tokenFile.empty() ? config->token : fileOr("", config->tokenFile, folder);
-        while (!identity.token.empty() && (identity.token.back() == '\n' || identity.token.back() == '\r')) identity.token.pop_back();
+        while (!identity.token.empty() && (identity.token.back() == '\n' || identity.token.back() == '\r'))
+            identity.token.pop_back();
         for (const char c : identity.token) {
             // It goes into a header line.
             if (c <= ' ' || c >= 0x7f) throw Refusal(file + ": the token holds characters that no token has");

@@ -1,7 +1,7 @@
 #pragma once
-// A kubeconfig: what of it fairlead uses, and clear words for what it can't use. The parser is pure; loadIdentity() reads
-// the files that it names. Reference: kubernetes.io "Organizing Cluster Access Using kubeconfig Files".
-// No error ever holds a secret.
+// A kubeconfig: what of it fairlead uses, and clear words for what it can't use. The parser is pure;
+// loadIdentity() reads the files that it names. Reference: kubernetes.io "Organizing Cluster Access Using
+// kubeconfig Files". No error ever holds a secret.
 
 #include <expected>
 #include <string>
@@ -10,8 +10,8 @@
 namespace fairlead::kubernetes {
 
 struct Kubeconfig {
-    std::string user;                ///< the current context's user
-    std::string server;              ///< its cluster's server URL
+    std::string user;    ///< the current context's user
+    std::string server;  ///< its cluster's server URL
     std::string tlsServerName;
     // Each as PEM text (…-data, decoded) or as a file; the text wins.
     std::string caPem, caFile;
@@ -25,12 +25,12 @@ std::expected<Kubeconfig, std::string> parseKubeconfig(std::string_view text, co
 
 /// What a connection needs, everything read.
 struct Identity {
-    std::string file;                ///< the kubeconfig
+    std::string file;  ///< the kubeconfig
     std::string user;
     std::string server;
     std::string tlsServerName;
     std::string caPem;
-    std::string clientCertificatePem, clientKeyPem;     ///< both or none
+    std::string clientCertificatePem, clientKeyPem;  ///< both or none
     std::string token;
 };
 

@@ -2,6 +2,7 @@
 // What fairlead reads of a Node, of a list of them, and of a watch event. Plain values.
 
 #include <boost/asio/ip/address.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,8 +12,8 @@ namespace fairlead::kubernetes {
 struct Node {
     std::string name;
     std::string resourceVersion;
-    std::vector<boost::asio::ip::address> internalAddresses;     ///< in the order of .status.addresses
-    bool deleting = false;                                       ///< .metadata.deletionTimestamp is set
+    std::vector<boost::asio::ip::address> internalAddresses;  ///< in the order of .status.addresses
+    bool deleting = false;                                    ///< .metadata.deletionTimestamp is set
 
     friend bool operator==(const Node&, const Node&) = default;
 };
@@ -20,7 +21,7 @@ struct Node {
 struct NodeList {
     std::vector<Node> nodes;
     std::string resourceVersion;
-    std::string continueToken;     ///< empty: this was the last page
+    std::string continueToken;  ///< empty: this was the last page
 };
 
 enum class EventType : std::uint8_t { Added, Modified, Deleted, Bookmark, Error };
@@ -30,9 +31,9 @@ const char* toString(EventType type);
 
 struct WatchEvent {
     EventType type = EventType::Error;
-    Node node;                     ///< Bookmark: only its resourceVersion
-    int code = 0;                  ///< Error: the Status' HTTP code, e.g. 410
-    std::string message;           ///< Error: its reason and message, cut to a bounded length
+    Node node;            ///< Bookmark: only its resourceVersion
+    int code = 0;         ///< Error: the Status' HTTP code, e.g. 410
+    std::string message;  ///< Error: its reason and message, cut to a bounded length
 };
 
 }  // namespace fairlead::kubernetes

@@ -6,7 +6,8 @@ namespace fairlead::kubernetes {
 
 void NodeStore::replace(const std::vector<Node>& nodes) {
     nodes_.clear();
-    for (const Node& node : nodes) nodes_.insert_or_assign(node.name, node);
+    for (const Node& node : nodes)
+        nodes_.insert_or_assign(node.name, node);
 }
 
 void NodeStore::apply(const WatchEvent& event) {
@@ -25,23 +26,32 @@ NodeStore::Choice NodeStore::choose() const {
             choice.skipped.push_back(name + ": is being deleted");
             continue;
         }
-        const auto address = std::find_if(node.internalAddresses.begin(), node.internalAddresses.end(), [this](const auto& candidate) {
-            return candidate.is_v6() == options_.ipv6 &&
-                   std::find(options_.vips.begin(), options_.vips.end(), candidate) == options_.vips.end();
-        });
+        const auto address = std::find_if(
+            node.internalAddresses.begin(), node.internalAddresses.end(), [this](const auto& candidate) {
+                return candidate.is_v6() == options_.ipv6 &&
+                       std::find(options_.vips.begin(), options_.vips.end(), candidate) ==
+                           options_.vips.end();
+            });
         if (address == node.internalAddresses.end()) {
             choice.skipped.push_back(name + ": no usable InternalIP");
             continue;
         }
         const auto [owner, fresh] = owners.try_emplace({.address = *address, .port = options_.port}, name);
-        if (!fresh) choice.skipped.push_back(name + ": " + owner->second + " has the same address " + address->to_string());
+        if (!fresh)
+            choice.skipped.push_back(name + ": " + owner->second + " has the same address " +
+                                     address->to_string());
     }
-    for (const auto& [endpoint, name] : owners) choice.members.push_back({.endpoint = endpoint, .name = name});
+    for (const auto& [endpoint, name] : owners)
+        choice.members.push_back({.endpoint = endpoint, .name = name});
     return choice;
 }
 
-std::vector<lb::Backend> NodeStore::members() const { return choose().members; }
+std::vector<lb::Backend> NodeStore::members() const {
+    return choose().members;
+}
 
-std::vector<std::string> NodeStore::skipped() const { return choose().skipped; }
+std::vector<std::string> NodeStore::skipped() const {
+    return choose().skipped;
+}
 
 }  // namespace fairlead::kubernetes

@@ -1,11 +1,13 @@
 #pragma once
 // The Nodes as last told by the API, and the backends that they make. Pure; the reflector's thread.
 //
-// A Node's backend is its first InternalIP of the wanted family that is not a VIP: some set-ups report the VIP as a
-// Node's address while it is held there. Being NotReady or unschedulable changes nothing, the health checks decide; a Node that is being deleted is
-// left out. If two Nodes claim one address, the first by name has it.
+// A Node's backend is its first InternalIP of the wanted family that is not a VIP: some set-ups report the
+// VIP as a Node's address while it is held there. Being NotReady or unschedulable changes nothing, the health
+// checks decide; a Node that is being deleted is left out. If two Nodes claim one address, the first by name
+// has it.
 
 #include <boost/asio/ip/address.hpp>
+
 #include <map>
 #include <string>
 #include <vector>

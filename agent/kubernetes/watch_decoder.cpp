@@ -44,7 +44,8 @@ std::expected<Node, std::string> decodeNode(const Json& object) {
     const Json* addresses = status ? member(*status, "addresses") : nullptr;
     if (addresses && addresses->is_array()) {
         for (const Json& entry : *addresses) {
-            if (textAt(entry, "type") != "InternalIP" || node.internalAddresses.size() >= kMostAddresses) continue;
+            if (textAt(entry, "type") != "InternalIP" || node.internalAddresses.size() >= kMostAddresses)
+                continue;
             boost::system::error_code error;
             const auto address = boost::asio::ip::make_address(textAt(entry, "address"), error);
             if (!error) node.internalAddresses.push_back(address);
@@ -138,10 +139,13 @@ std::expected<NodeList, std::string> decodeNodeList(std::string_view body) {
     const Json root = parseJson(body);
     const Json* metadata = member(root, "metadata");
     const Json* items = member(root, "items");
-    if (!metadata || textAt(root, "kind") != "NodeList") return std::unexpected("the answer is not a NodeList");
-    NodeList list{.nodes = {}, .resourceVersion = textAt(*metadata, "resourceVersion"), .continueToken = textAt(*metadata, "continue")};
+    if (!metadata || textAt(root, "kind") != "NodeList")
+        return std::unexpected("the answer is not a NodeList");
+    NodeList list{.nodes = {},
+                  .resourceVersion = textAt(*metadata, "resourceVersion"),
+                  .continueToken = textAt(*metadata, "continue")};
     if (list.resourceVersion.empty()) return std::unexpected("the NodeList has no resourceVersion");
-    if (!items || items->is_null()) return list;     // Go writes an empty list as null
+    if (!items || items->is_null()) return list;  // Go writes an empty list as null
     if (!items->is_array()) return std::unexpected("the NodeList's items are not a list");
     for (const Json& item : *items) {
         auto node = decodeNode(item);

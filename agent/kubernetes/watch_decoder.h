@@ -1,6 +1,7 @@
 #pragma once
-// From the bytes of the Kubernetes API to Nodes and events. Pure; whatever arrives, nothing here throws or grows without bound.
-// Format: one JSON object per line, {"type": …, "object": …} (API concepts, "Efficient detection of changes").
+// From the bytes of the Kubernetes API to Nodes and events. Pure; whatever arrives, nothing here throws or
+// grows without bound. Format: one JSON object per line, {"type": …, "object": …} (API concepts, "Efficient
+// detection of changes").
 
 #include <expected>
 #include <string>
