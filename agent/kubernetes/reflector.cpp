@@ -369,12 +369,12 @@ struct Reflector::Impl {
     struct ClientGuard {
         ClientGuard(Impl& i, Client& client) : impl(i) {
             const std::lock_guard lock(impl.mutex);
-            impl.client = &client;
+            impl.current = &client;
             if (impl.stop) client.cancel();
         }
         ~ClientGuard() {
             const std::lock_guard lock(impl.mutex);
-            impl.client = nullptr;
+            impl.current = nullptr;
         }
         ClientGuard(const ClientGuard&) = delete;
         ClientGuard& operator=(const ClientGuard&) = delete;
@@ -409,7 +409,7 @@ struct Reflector::Impl {
     std::mutex mutex;
     std::condition_variable wake;
     ReflectorStatus status;
-    Client* client = nullptr;
+    Client* current = nullptr;
     bool stop = false;
 };
 
@@ -433,7 +433,7 @@ void Reflector::stop() {
     {
         const std::lock_guard lock(impl_->mutex);
         impl_->stop = true;
-        if (impl_->client) impl_->client->cancel();
+        if (impl_->current) impl_->current->cancel();
     }
     impl_->wake.notify_all();
     if (impl_->thread.joinable()) impl_->thread.join();

@@ -23,9 +23,11 @@ namespace fairlead::kubernetes {
 struct ReflectorOptions {
     std::vector<std::string> kubeconfigs;  ///< files, tried in order
     std::string server;  ///< URL; empty: 127.0.0.1:port, then `otherServers`, each verified as `kubernetes`
-    std::string nodeSelector;                    ///< label selector, as kubectl's -l takes it
-    bool ipv6 = false;                           ///< which family of InternalIP becomes the backend
-    std::uint16_t port = 6443;                   ///< of every API server
+    std::string nodeSelector;   ///< label selector, as kubectl's -l takes it
+    bool ipv6 = false;          ///< which family of InternalIP becomes the backend
+    std::uint16_t port = 6443;  ///< of every API server
+    std::chrono::seconds watchdog{
+        90};  ///< a watch without a byte for so long is dead; bookmarks come once a minute
     std::vector<boost::asio::ip::address> vips;  ///< never taken for a Node's address, never dialled
 };
 
