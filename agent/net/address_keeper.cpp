@@ -33,7 +33,7 @@ std::string errorText(int error) {
 }
 
 /// Names the address alone: with IFA_ADDRESS, prefix length and peer would have to match as well.
-NetlinkMessage deleteRequest(address_v4 address, int interfaceIndex) {
+NetlinkMessage deleteRequest(const address_v4& address, int interfaceIndex) {
     NetlinkMessage message(nlmsg_alloc_simple(RTM_DELADDR, 0));
     const auto bytes = address.to_bytes();
     ifaddrmsg body{};
@@ -55,7 +55,7 @@ std::chrono::seconds addressLifetime(vrrp::Duration advertInterval) {
 AddressKeeper::AddressKeeper(Netlink& netlink, std::vector<address_v4> vips, vrrp::Duration advertInterval)
     : netlink_(netlink), vips_(std::move(vips)), lifetime_(addressLifetime(advertInterval)) {}
 
-NetlinkMessage AddressKeeper::addRequest(address_v4 vip, int interfaceIndex) const {
+NetlinkMessage AddressKeeper::addRequest(const address_v4& vip, int interfaceIndex) const {
     const std::unique_ptr<rtnl_addr, AddressDeleter> address(rtnl_addr_alloc());
     const auto bytes = vip.to_bytes();
     const std::unique_ptr<nl_addr, BinaryAddressDeleter> local(
@@ -122,16 +122,6 @@ std::expected<void, std::string> AddressKeeper::remove() {
     }
     if (failures.empty()) return {};
     return std::unexpected(std::move(failures));
-}
-
-std::expected<bool, std::string> AddressKeeper::missing() {
-    if (!installed()) return false;
-    std::size_t present = 0;
-    const auto read = netlink_.forEachAddress(interfaceIndex_, [&](const AddressRecord& record) {
-        if (std::ranges::find(vips_, record.address) != vips_.end()) ++present;
-    });
-    if (!read) return std::unexpected(read.error());
-    return present < vips_.size();
 }
 
 }  // namespace fairlead::net

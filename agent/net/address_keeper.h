@@ -41,22 +41,19 @@ class AddressKeeper {
     /// Nothing to do if they aren't installed. An error means that they stay until their lifetime is over.
     std::expected<void, std::string> remove();
 
-    /// At least one of the VIPs is not where it was installed.
-    std::expected<bool, std::string> missing();
-
     [[nodiscard]] bool installed() const { return interfaceIndex_ != 0; }
     [[nodiscard]] vrrp::TimePoint renewAt() const { return renewed_ + lifetime_ / 5; }
     /// Not renewed for so long that the kernel must have taken them away.
     [[nodiscard]] bool expired(vrrp::TimePoint now) const { return now - renewed_ >= lifetime_; }
 
   private:
-    [[nodiscard]] NetlinkMessage addRequest(boost::asio::ip::address_v4 vip, int interfaceIndex) const;
+    [[nodiscard]] NetlinkMessage addRequest(const boost::asio::ip::address_v4& vip, int interfaceIndex) const;
 
     Netlink& netlink_;
     const std::vector<boost::asio::ip::address_v4> vips_;
     const std::chrono::seconds lifetime_;
     int interfaceIndex_ = 0;
-    vrrp::TimePoint renewed_{};
+    vrrp::TimePoint renewed_;
 };
 
 }  // namespace fairlead::net

@@ -22,7 +22,7 @@ class AnnounceSchedule {
     bool due(vrrp::TimePoint now);
 
   private:
-    vrrp::TimePoint begun_{};
+    vrrp::TimePoint begun_;
     std::optional<vrrp::TimePoint> next_;
 };
 

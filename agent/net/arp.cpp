@@ -4,7 +4,7 @@
 
 namespace fairlead::net {
 
-ArpFrame gratuitousArp(ArpForm form, const Mac& mac, boost::asio::ip::address_v4 address) {
+ArpFrame gratuitousArp(ArpForm form, const Mac& mac, const boost::asio::ip::address_v4& address) {
     constexpr Mac kBroadcast{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
     // ARP over Ethernet, hardware type 1, protocol IPv4, address lengths 6 and 4.
     constexpr std::array<std::uint8_t, 9> kHeader{0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 6, 4, 0x00};

@@ -15,6 +15,6 @@ using ArpFrame = std::array<std::uint8_t, 42>;
 /// the same MAC as sender and target.
 enum class ArpForm : std::uint8_t { Request, Reply };
 
-ArpFrame gratuitousArp(ArpForm form, const Mac& mac, boost::asio::ip::address_v4 address);
+ArpFrame gratuitousArp(ArpForm form, const Mac& mac, const boost::asio::ip::address_v4& address);
 
 }  // namespace fairlead::net

@@ -132,16 +132,16 @@ void ElectionLoop::drainSocket() {
     for (int i = 0; socket_ && i < VrrpSocket::kQueueBound; ++i) {
         const TimePoint now = clock();
         const auto received = socket_->receive(buffer_);
-        if (!received) {
+        if (received) {
+            receive(*received, now);
+        } else if (received.error() == EAGAIN) {
+            lastEmpty_ = now;
+            return;
+        } else {
             reporter_.warning("receive", "receiving advertisements: " + errnoText(received.error()), now);
             openSocket();
             return;
         }
-        if (!*received) {
-            lastEmpty_ = now;
-            return;
-        }
-        receive(**received, now);
     }
 }
 
@@ -177,13 +177,15 @@ void ElectionLoop::receive(const VrrpSocket::Received& received, TimePoint now) 
 }
 
 void ElectionLoop::readNews() {
-    const LinkNews news = linkWatch_.read(interface_.link.index);
-    if (news.interfaceChanged) refreshInterface();
+    const LinkNews news = linkWatch_.read(interface_.link.index, netlink_.port());
+    if (news.interfaceChanged || news.lost) refreshInterface();
     applyCondition();
-    if (!news.vipRemoved || !keeper_.installed()) return;
-    // It may be an old one, of a removal of our own.
-    const auto missing = keeper_.missing();
-    if (!missing || *missing) restoreAt_ = std::max(clock(), restored_ + kRestoreGap);
+    if (!keeper_.installed()) return;
+    if (news.vipRemoved) {
+        restoreAt_ = std::max(clock(), restored_ + kRestoreGap);
+    } else if (news.lost) {
+        installAddresses();
+    }
 }
 
 void ElectionLoop::takeOrders() {
@@ -270,6 +272,7 @@ void ElectionLoop::restoreAddresses() {
     const bool expired = keeper_.expired(now);
     restored_ = now;
     installAddresses();
+    if (!keeper_.installed()) return;
     announcements_.start(now);
     reporter_.warning("restore",
                       std::string(expired ? "the VIP expired while this process did not run: back on "
@@ -291,6 +294,7 @@ void ElectionLoop::refreshInterface() {
         // Deleted and made again, or renamed: the socket is bound to what is gone.
         socket_.reset();
         addressFault_.clear();
+        if (keeper_.installed()) restoreAt_ = clock();
     }
     if (!socket_ && interface_.link.index != 0) openSocket();
     if (interface_.link.mac != before.mac && keeper_.installed()) announcements_.start(clock());

@@ -88,13 +88,13 @@ class ElectionLoop {
     bool conditionChanged_ = false;             ///< and the router was not told yet
     std::optional<vrrp::TimePoint> retryAt_;    ///< when to try again after either
     std::optional<vrrp::TimePoint> restoreAt_;  ///< when to put back a VIP that somebody removed
-    vrrp::TimePoint restored_{};
-    vrrp::TimePoint lastEmpty_{};  ///< when the socket was last seen empty: nothing left is older
+    vrrp::TimePoint restored_;
+    vrrp::TimePoint lastEmpty_;  ///< when the socket was last seen empty: nothing left is older
     std::vector<RemovedAddress> leftovers_;
     std::uint64_t advertsSent_ = 0;
     std::map<std::string, std::uint64_t> tolerated_;
     bool dirty_ = true;  ///< the published status is out of date
-    vrrp::TimePoint published_{};
+    vrrp::TimePoint published_;
     std::array<std::uint8_t, 2048> buffer_{};
 };
 

@@ -17,7 +17,8 @@ std::string InterfaceInfo::fault(const std::string& name) const {
 address_v4 choosePrimary(std::span<const AddressRecord> addresses, std::span<const address_v4> vips) {
     const auto rank = [&](const AddressRecord& record) {
         const vrrp::InterfaceAddress subnet{.address = record.address, .prefixLength = record.prefixLength};
-        const bool holdsVip = std::ranges::any_of(vips, [&](address_v4 vip) { return subnet.onLink(vip); });
+        const bool holdsVip =
+            std::ranges::any_of(vips, [&](const address_v4& vip) { return subnet.onLink(vip); });
         return (holdsVip ? 2 : 0) + (record.secondary ? 0 : 1);
     };
     const AddressRecord* best = nullptr;
@@ -33,8 +34,8 @@ std::expected<InterfaceInfo, std::string> readInterface(Netlink& netlink, const 
     const auto link = netlink.link(name);
     if (!link) return std::unexpected(link.error());
     InterfaceInfo info;
-    if (!*link) return info;
-    info.link = **link;
+    info.link = link->value_or(LinkRecord{});
+    if (info.link.index == 0) return info;
     std::vector<AddressRecord> records;
     const auto read = netlink.forEachAddress(info.link.index,
                                              [&](const AddressRecord& record) { records.push_back(record); });

@@ -17,7 +17,8 @@ namespace {
 struct Reading {
     const std::string& interface;
     const std::vector<boost::asio::ip::address_v4>& vips;
-    int interfaceIndex;
+    int interfaceIndex = 0;
+    std::uint32_t ourPort = 0;
     LinkNews news;
 };
 
@@ -34,8 +35,8 @@ void readAddress(nlmsghdr* header, Reading& reading) {
     const auto record = parseAddress(header);
     if (!record) return;
     if (std::ranges::find(reading.vips, record->address) != reading.vips.end()) {
-        // The other kind is mostly our own renewal.
-        if (header->nlmsg_type == RTM_DELADDR) reading.news.vipRemoved = true;
+        if (header->nlmsg_type == RTM_DELADDR && header->nlmsg_pid != reading.ourPort)
+            reading.news.vipRemoved = true;
     } else if (record->interfaceIndex == reading.interfaceIndex) {
         reading.news.interfaceChanged = true;
     }
@@ -79,18 +80,22 @@ int LinkWatch::fd() const {
     return nl_socket_get_fd(socket_.get());
 }
 
-LinkNews LinkWatch::read(int interfaceIndex) {
+LinkNews LinkWatch::read(int interfaceIndex, std::uint32_t ourPort) {
     // More would let a host that makes and deletes interfaces without end keep the election from its other
     // work.
     constexpr int kAtMost = 64;
-    Reading reading{.interface = interface_, .vips = vips_, .interfaceIndex = interfaceIndex, .news = {}};
+    Reading reading{.interface = interface_,
+                    .vips = vips_,
+                    .interfaceIndex = interfaceIndex,
+                    .ourPort = ourPort,
+                    .news = {}};
     nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, onMessage, &reading);
     for (int i = 0; i < kAtMost; ++i) {
         const int error = nl_recvmsgs_default(socket_.get());
         if (error >= 0) continue;
         if (error == -NLE_AGAIN) break;
-        // Notifications were lost (-NLE_NOMEM), or one was unreadable: look at everything.
-        reading.news = {.interfaceChanged = true, .vipRemoved = true};
+        // The buffer ran over (-NLE_NOMEM), or one was unreadable.
+        reading.news.lost = true;
     }
     return reading.news;
 }

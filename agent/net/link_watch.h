@@ -5,6 +5,7 @@
 
 #include <boost/asio/ip/address_v4.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace fairlead::net {
 
 struct LinkNews {
     bool interfaceChanged = false;  ///< link state, MAC, name, or an address that is not a VIP
-    bool vipRemoved = false;        ///< a VIP went from some interface; by us as well
+    bool vipRemoved = false;  ///< somebody else, or the end of its lifetime, took a VIP from some interface
+    bool lost = false;        ///< notifications were lost: anything may have changed
 };
 
 class LinkWatch {
@@ -25,7 +27,8 @@ class LinkWatch {
     [[nodiscard]] int fd() const;
 
     /// Everything that has arrived, never waits. `interfaceIndex` 0: the interface does not exist now.
-    LinkNews read(int interfaceIndex);
+    /// `ourPort`: whose changes of the VIPs are no news.
+    LinkNews read(int interfaceIndex, std::uint32_t ourPort);
 
   private:
     void open();

@@ -5,6 +5,7 @@
 #include <boost/asio/ip/address_v4.hpp>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 #include <array>
 #include <cstdint>
@@ -62,6 +63,9 @@ class Netlink {
     /// Every IPv4 address, in the kernel's order; `interfaceIndex` 0: of all interfaces.
     std::expected<void, std::string> forEachAddress(int interfaceIndex,
                                                     const std::function<void(const AddressRecord&)>& visit);
+
+    /// The sender of our requests in the notifications that they cause.
+    [[nodiscard]] std::uint32_t port() const { return nl_socket_get_local_port(socket_.get()); }
 
     /// "eth0, lo", for error messages.
     std::string interfaceNames();

@@ -8,7 +8,8 @@ void Reporter::transition(const vrrp::Transition& transition) {
     observer_({.kind = ElectionEvent::Kind::Transition, .transition = transition, .text = {}});
 }
 
-void Reporter::rejected(vrrp::RejectReason reason, boost::asio::ip::address_v4 source, vrrp::TimePoint now) {
+void Reporter::rejected(vrrp::RejectReason reason, const boost::asio::ip::address_v4& source,
+                        vrrp::TimePoint now) {
     const auto index = static_cast<std::size_t>(reason);
     ++rejections_[index];
     std::uint64_t untold = 0;

@@ -21,7 +21,7 @@ class Reporter {
     void transition(const vrrp::Transition& transition);
 
     /// Each reason is told at once, then at most every 10 s together with how many there were.
-    void rejected(vrrp::RejectReason reason, boost::asio::ip::address_v4 source, vrrp::TimePoint now);
+    void rejected(vrrp::RejectReason reason, const boost::asio::ip::address_v4& source, vrrp::TimePoint now);
 
     /// `topic` tells warnings apart; each is told at once, then at most every `quiet`.
     void warning(const char* topic, std::string text, vrrp::TimePoint now,
@@ -32,7 +32,7 @@ class Reporter {
 
   private:
     struct Limit {
-        vrrp::TimePoint quietUntil{};
+        vrrp::TimePoint quietUntil;
         std::uint64_t untold = 0;
     };
 

@@ -43,7 +43,7 @@ void attachFilter(int fd, std::uint8_t virtualRouterId) {
               "SO_ATTACH_FILTER");
 }
 
-in_addr toInAddr(boost::asio::ip::address_v4 address) {
+in_addr toInAddr(const boost::asio::ip::address_v4& address) {
     return {.s_addr = htonl(address.to_uint())};
 }
 
@@ -92,7 +92,7 @@ VrrpSocket::VrrpSocket(const std::string& interface, int interfaceIndex, std::ui
     setOption(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, group, "joining 224.0.0.18");
 }
 
-std::expected<std::optional<VrrpSocket::Received>, int> VrrpSocket::receive(std::span<std::uint8_t> buffer) {
+std::expected<VrrpSocket::Received, int> VrrpSocket::receive(std::span<std::uint8_t> buffer) {
     iovec data{.iov_base = buffer.data(), .iov_len = buffer.size()};
     alignas(cmsghdr) std::array<std::uint8_t, 256> control{};
     msghdr header{};
@@ -101,17 +101,14 @@ std::expected<std::optional<VrrpSocket::Received>, int> VrrpSocket::receive(std:
     header.msg_control = control.data();
     header.msg_controllen = control.size();
     const ssize_t size = recvmsg(socket_.get(), &header, MSG_DONTWAIT);
-    if (size < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
-        return std::unexpected(errno);
-    }
+    if (size < 0) return std::unexpected(errno);
     const bool complete = (header.msg_flags & MSG_TRUNC) == 0;
     return Received{.datagram = buffer.first(complete ? static_cast<std::size_t>(size) : 0),
                     .age = ageOf(header)};
 }
 
 std::expected<void, int> VrrpSocket::send(std::span<const std::uint8_t> message,
-                                          boost::asio::ip::address_v4 source) {
+                                          const boost::asio::ip::address_v4& source) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_addr = toInAddr(boost::asio::ip::address_v4(vrrp::kMulticastGroup));

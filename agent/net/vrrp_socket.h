@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <expected>
-#include <optional>
 #include <span>
 #include <string>
 
@@ -31,11 +30,12 @@ class VrrpSocket {
             datagram;           ///< with IP header; into the buffer given. Empty: too long to be VRRP
         vrrp::Duration age{0};  ///< since the kernel received it, by the wall clock: to be taken with care
     };
-    /// Never waits; nothing: all is read. The error is an errno.
-    std::expected<std::optional<Received>, int> receive(std::span<std::uint8_t> buffer);
+    /// Never waits. The error is an errno; EAGAIN: all is read.
+    std::expected<Received, int> receive(std::span<std::uint8_t> buffer);
 
     /// To the group, from `source`, which must be an address of this host. The error is an errno.
-    std::expected<void, int> send(std::span<const std::uint8_t> message, boost::asio::ip::address_v4 source);
+    std::expected<void, int> send(std::span<const std::uint8_t> message,
+                                  const boost::asio::ip::address_v4& source);
 
   private:
     int interfaceIndex_;

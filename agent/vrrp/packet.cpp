@@ -45,7 +45,7 @@ std::uint16_t sum16(Bytes bytes, std::uint32_t sum) {
 }
 
 /// RFC 5798 §5.2.8 over IPv4: source, destination, protocol, length.
-std::uint32_t pseudoHeaderSum(address_v4 source, address_v4 destination, std::size_t length) {
+std::uint32_t pseudoHeaderSum(const address_v4& source, const address_v4& destination, std::size_t length) {
     const std::uint32_t from = source.to_uint();
     const std::uint32_t to = destination.to_uint();
     return (from >> 16) + (from & 0xFFFF) + (to >> 16) + (to & 0xFFFF) + kIpProtocol +
@@ -134,7 +134,7 @@ std::optional<RejectReason> checkAuthentication(Bytes message, const RouterOptio
     return std::nullopt;
 }
 
-std::optional<RejectReason> checkSource(address_v4 source, const Reception& reception) {
+std::optional<RejectReason> checkSource(const address_v4& source, const Reception& reception) {
     if (source == reception.primary) return RejectReason::OwnSource;
     const auto& vips = reception.options.addresses;
     if (source.is_unspecified() || source.is_loopback() || source.is_multicast() ||
@@ -155,7 +155,7 @@ enum class Overlap : std::uint8_t { Same, Some, None };
 /// Neither order nor repetition counts.
 Overlap compareAddresses(const AddressList& theirs, std::span<const address_v4> ours) {
     const auto isIn = [](const auto& list) {
-        return [&list](address_v4 address) { return std::ranges::find(list, address) != list.end(); };
+        return [&list](const address_v4& address) { return std::ranges::find(list, address) != list.end(); };
     };
     const bool allTheirs = std::ranges::all_of(theirs, isIn(ours));
     const bool allOurs = std::ranges::all_of(ours, isIn(theirs));
@@ -165,7 +165,7 @@ Overlap compareAddresses(const AddressList& theirs, std::span<const address_v4> 
 
 }  // namespace
 
-bool InterfaceAddress::onLink(address_v4 other) const {
+bool InterfaceAddress::onLink(const address_v4& other) const {
     if (prefixLength == 0) return true;
     const std::uint32_t mask = prefixLength >= 32 ? ~0U : ~(~0U >> prefixLength);
     return (address.to_uint() & mask) == (other.to_uint() & mask);
@@ -194,8 +194,9 @@ std::expected<Advertisement, RejectReason> decode(Bytes datagram, const Receptio
     advertisement.interval = ours.version == 2 ? Duration(std::chrono::seconds(message[5]))
                                                : (read16(message, 4) & 0x0FFF) * kCentisecond;
     if (ours.version == 2 ? advertisement.interval != ours.advertInterval
-                          : advertisement.interval == Duration::zero())
+                          : advertisement.interval == Duration::zero()) {
         return std::unexpected(RejectReason::Interval);
+    }
     if (message[3] == 0) return std::unexpected(RejectReason::Count);
     for (std::size_t i = 0; i < message[3]; ++i)
         advertisement.addresses.emplace_back(read32(message, kHeaderSize + kAddressSize * i));
@@ -215,7 +216,7 @@ std::expected<Advertisement, RejectReason> decode(Bytes datagram, const Receptio
 }
 
 std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
-                   std::uint8_t priority, address_v4 source, address_v4 destination) {
+                   std::uint8_t priority, const address_v4& source, const address_v4& destination) {
     const std::size_t count = std::min(options.addresses.size(), kMaxAddresses);
     const std::size_t size = messageSize(options.version, count);
     const std::span<std::uint8_t> out = message.first(size);
@@ -225,9 +226,9 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
     out[1] = options.virtualRouterId;
     out[2] = priority;
     out[3] = static_cast<std::uint8_t>(count);
+    auto at = out.begin() + kHeaderSize;
     for (std::size_t i = 0; i < count; ++i)
-        std::ranges::copy(options.addresses[i].to_bytes(),
-                          out.begin() + static_cast<std::ptrdiff_t>(kHeaderSize + kAddressSize * i));
+        at = std::ranges::copy(options.addresses[i].to_bytes(), at).out;
 
     std::uint32_t initial = 0;
     if (options.version == 2) {

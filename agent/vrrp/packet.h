@@ -71,7 +71,7 @@ struct InterfaceAddress {
     boost::asio::ip::address_v4 address;
     std::uint8_t prefixLength = 32;
 
-    [[nodiscard]] bool onLink(boost::asio::ip::address_v4 other) const;
+    [[nodiscard]] bool onLink(const boost::asio::ip::address_v4& other) const;
     bool operator==(const InterfaceAddress&) const = default;
 };
 
@@ -90,7 +90,8 @@ std::expected<Advertisement, RejectReason> decode(std::span<const std::uint8_t> 
 
 /// Writes our own advertisement, without IP header, and returns its length. `priority` 0 resigns.
 std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
-                   std::uint8_t priority, boost::asio::ip::address_v4 source,
-                   boost::asio::ip::address_v4 destination = boost::asio::ip::address_v4{kMulticastGroup});
+                   std::uint8_t priority, const boost::asio::ip::address_v4& source,
+                   const boost::asio::ip::address_v4& destination = boost::asio::ip::address_v4{
+                       kMulticastGroup});
 
 }  // namespace fairlead::vrrp

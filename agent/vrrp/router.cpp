@@ -85,14 +85,15 @@ void Router::receivedAsBackup(Actions& actions, const Advertisement& advertiseme
     if (advertisement.priority == 0) {
         active_ = heard;
         // Never later than we would have acted anyway: repeated, they must not keep us waiting.
-        deadline_ = std::min(*deadline_, receivedAt + skewTime());
+        deadline_ = std::min(deadline_, receivedAt + skewTime());
         return;
     }
     const bool inferior =
         advertisement.priority < priority_ && (options_.preempt || priority_ == kOwnerPriority);
     if (inferior) {
-        if (!toleratedUntil_) toleratedUntil_ = receivedAt + options_.preemptDelay;
-        if (receivedAt >= *toleratedUntil_) {
+        const TimePoint until = toleratedUntil_.value_or(receivedAt + options_.preemptDelay);
+        toleratedUntil_ = until;
+        if (receivedAt >= until) {
             inferior_ = heard;
             return;  // discarded: the timer runs on
         }
@@ -133,11 +134,11 @@ void Router::receivedAsMaster(Actions& actions, const Advertisement& advertiseme
 bool Router::assertOurselves(Actions& actions, TimePoint now) {
     const TimePoint allowed = lastSent_ + std::min(kMinAnswerGap, interval_ / 4);
     if (now < allowed) {
-        deadline_ = std::min(*deadline_, allowed);
+        deadline_ = std::min(deadline_, allowed);
         return false;
     }
     advertise(actions, now);
-    if (*deadline_ <= now) deadline_ = now + interval_;  // this was it
+    if (deadline_ <= now) deadline_ = now + interval_;  // this was it
     return true;
 }
 
@@ -156,7 +157,7 @@ void Router::learnInterval(Actions& actions, const Advertisement& advertisement)
 
 Actions Router::timerExpired(TimePoint now) {
     Actions actions;
-    if (!deadline_ || now < *deadline_) return actions;
+    if (now < deadline_) return actions;
     switch (state_) {
         case State::Initialize:
             join(actions, "listened for " + describe(options_.startupDelay) + " (startupDelay)", now);
@@ -174,13 +175,13 @@ Actions Router::timerExpired(TimePoint now) {
 }
 
 void Router::backupTimerExpired(Actions& actions, TimePoint now) {
-    const Duration late = now - *deadline_;
+    const Duration late = now - deadline_;
     if (late > activeInterval_ && !listeningAgain_) {
         // We did not run, or the whole machine did not: what was sent meanwhile may never have reached us.
         listeningAgain_ = true;
         deadline_ = now + std::max(activeInterval_, kMinListening);
         actions.emplace_back(Warning{"late", "woke up " + describe(late) + " late: listening for " +
-                                                 describe(*deadline_ - now) + " before taking over"});
+                                                 describe(deadline_ - now) + " before taking over"});
         return;
     }
     becomeMaster(actions, takeOverCause(now), now);
@@ -203,7 +204,7 @@ std::string Router::takeOverCause(TimePoint now) const {
 
 void Router::masterTimerExpired(Actions& actions, TimePoint now) {
     // The beat is kept: a wake-up that is a little late does not push back all that follow.
-    const TimePoint onBeat = *deadline_ + interval_;
+    const TimePoint onBeat = deadline_ + interval_;
     advertise(actions, now);
     deadline_ = onBeat > now ? onBeat : now + interval_;
 }
@@ -226,7 +227,7 @@ Actions Router::interfaceChanged(InterfaceCondition interface, TimePoint now) {
     return actions;
 }
 
-Actions Router::setPriority(std::uint8_t priority, bool fault, std::string cause, TimePoint now) {
+Actions Router::setPriority(std::uint8_t priority, bool fault, const std::string& cause, TimePoint now) {
     Actions actions;
     const std::uint8_t before = std::exchange(priority_, priority);
     checkFault_ = fault;
@@ -236,7 +237,7 @@ Actions Router::setPriority(std::uint8_t priority, bool fault, std::string cause
     if (state_ != stateBefore) return actions;
     if (state_ == State::Backup) {
         // As keepalived: the running timer moves by the difference of the intervals.
-        *deadline_ += skewTime(priority, activeInterval_) - skewTime(before, activeInterval_);
+        deadline_ += skewTime(priority, activeInterval_) - skewTime(before, activeInterval_);
         if (!active_ || active_->priority >= priority_) toleratedUntil_.reset();
     } else if (state_ == State::Master && priority_ < before) {
         // Between the skew of the next better priority and our own: a better peer takes over, an equal one
@@ -304,7 +305,7 @@ void Router::leave(Actions& actions, State to, std::string cause, TimePoint now)
         actions.emplace_back(SendAdvertisement{0});
         actions.emplace_back(SendAdvertisement{0});
     }
-    deadline_.reset();
+    deadline_ = kNever;
     if (state_ != to) enter(actions, to, std::move(cause), now);
 }
 

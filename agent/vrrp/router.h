@@ -64,9 +64,11 @@ class Router {
     Actions timerExpired(TimePoint now);
     Actions interfaceChanged(InterfaceCondition interface, TimePoint now);
     /// `fault`: must not hold the VIP, whatever the priority. Allowed before start().
-    Actions setPriority(std::uint8_t priority, bool fault, std::string cause, TimePoint now);
+    Actions setPriority(std::uint8_t priority, bool fault, const std::string& cause, TimePoint now);
 
-    [[nodiscard]] std::optional<TimePoint> deadline() const { return deadline_; }
+    [[nodiscard]] std::optional<TimePoint> deadline() const {
+        return deadline_ == kNever ? std::nullopt : std::optional(deadline_);
+    }
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] TimePoint since() const { return since_; }
     [[nodiscard]] const std::string& cause() const { return cause_; }
@@ -80,10 +82,12 @@ class Router {
     [[nodiscard]] Duration masterDownInterval() const { return 3 * activeInterval_ + skewTime(); }
 
   private:
+    static constexpr TimePoint kNever = TimePoint::max();
+
     struct Heard {
         boost::asio::ip::address_v4 source;
         std::uint8_t priority = 0;
-        TimePoint at{};
+        TimePoint at;
     };
 
     [[nodiscard]] Duration skewTime(std::uint8_t priority, Duration interval) const;
@@ -115,7 +119,7 @@ class Router {
     const Duration interval_;
     bool started_ = false;
     State state_ = State::Initialize;
-    TimePoint since_{};
+    TimePoint since_;
     std::string cause_ = "not started";
     std::map<std::pair<State, State>, std::uint64_t> transitions_;
 
@@ -124,8 +128,8 @@ class Router {
     std::string checkFaultCause_;
     InterfaceCondition interface_;
 
-    std::optional<TimePoint> deadline_;
-    TimePoint startupOver_{};
+    TimePoint deadline_ = kNever;
+    TimePoint startupOver_;
     Duration activeInterval_;  ///< the Active router's, v3: learnt
 
     // Backup
@@ -135,7 +139,7 @@ class Router {
     bool listeningAgain_ = false;              ///< after a late wake-up, once
 
     // Master
-    TimePoint lastSent_{};
+    TimePoint lastSent_;
 };
 
 }  // namespace fairlead::vrrp

@@ -24,21 +24,21 @@ struct PeerStatus {
     boost::asio::ip::address_v4 address;
     std::uint8_t priority = 0;
     Duration advertInterval{0};
-    TimePoint lastHeard{};
+    TimePoint lastHeard;
     std::uint64_t adverts = 0;
 };
 
 struct RouterStatus {
     std::uint8_t virtualRouterId = 0;
     State state = State::Initialize;
-    TimePoint since{};
+    TimePoint since;
     std::string cause;          ///< why it entered this state, one phrase
     std::uint8_t priority = 0;  ///< effective, as advertised
     std::string interface;
     boost::asio::ip::address_v4 primaryAddress;  ///< source of our advertisements; 0.0.0.0: none
     std::vector<PeerStatus> peers;               ///< heard with authentic advertisements; bounded
     std::uint64_t advertsSent = 0;
-    std::map<std::string, std::uint64_t> rejected;                 ///< reason → packets
+    std::map<std::string, std::uint64_t> rejected;   ///< reason → packets
     std::map<std::string, std::uint64_t> tolerated;  ///< oddity → packets accepted in spite of it
     std::map<std::pair<State, State>, std::uint64_t> transitions;  ///< (from, to) → count
 };

@@ -17,9 +17,10 @@
 #include "agent/net/descriptor.h"
 #include "agent/net/election.h"
 
-#define REQUIRE_ROOT()                                                                               \
-    if (geteuid() != 0) GTEST_SKIP() << "needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN) to make network " \
-                                        "namespaces"
+#define REQUIRE_ROOT()                                                           \
+    if (geteuid() != 0)                                                          \
+    GTEST_SKIP() << "needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN) to make network " \
+                    "namespaces"
 
 namespace fairlead::net::test {
 

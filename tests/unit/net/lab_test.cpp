@@ -137,6 +137,11 @@ void Lan::connect(int number) {
     ip(kBridge, "link set " + port + " master br0 up");
     ip(number, "address add 10.9.0." + std::to_string(number) + "/24 dev eth0");
     ip(number, "link set eth0 up");
+    // The kernel takes up to a second to let a new port forward; what is sent before is lost.
+    EXPECT_TRUE(await([&] {
+        return ip(kBridge, "-d link show " + port).find("state forwarding") != std::string::npos &&
+               ip(number, "link show eth0").find("state UP") != std::string::npos;
+    }));
 }
 
 std::string Lan::ip(int number, const std::string& arguments) const {
