@@ -14,7 +14,7 @@ const std::string kStream =
     "\n"
     R"({"type":"DELETED","object":{"metadata":{"name":"master1","resourceVersion":"11"}}})"
     "\n"
-    R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1 (9)"
+    R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1, now 9"
 }
 })"
     "\n";
@@ -41,7 +41,7 @@ TEST(WatchDecoder, ReadsEveryTypeOfEventHoweverTheBytesAreCut) {
         EXPECT_EQ(events[3].type, EventType::Deleted);
         EXPECT_EQ(events[4].type, EventType::Error);
         EXPECT_EQ(events[4].code, 410);
-        EXPECT_EQ(events[4].message, "Expired: too old resource version: 1 (9)");
+        EXPECT_EQ(events[4].message, "Expired: too old resource version: 1, now 9");
     }
 }
 
