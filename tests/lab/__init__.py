@@ -1,0 +1,11 @@
+"""Hosts, links and peers for the system tests and the demo; see lab.py for the way in."""
+
+from .agent import CLASSIC, Agent, binary, merged
+from .certificates import Authority
+from .client import Client
+from .control_plane import ControlPlane, find_apiserver, find_etcd
+from .host import Host
+from .lab import Lab
+from .waiting import wait_for
+
+__all__ = ["CLASSIC", "Agent", "Authority", "Client", "ControlPlane", "Host", "Lab", "binary", "find_apiserver", "find_etcd", "merged", "wait_for"]

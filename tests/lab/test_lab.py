@@ -1,0 +1,69 @@
+"""The lab itself: what the system tests stand on."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from lab import Lab, namespaces
+from lab.wire import Capture
+
+VIP = "10.10.1.108"
+
+
+def test_hosts_reach_each_other_unless_the_link_is_cut():
+    with Lab() as lab:
+        one, two, _ = lab.masters()
+        two.backend(tls=False)
+        assert one.http_get(two.address, 6443, "/")[1] == "master2"
+        two.cut_link()
+        assert not one.run("ping", "-c", "1", "-W", "1", two.address, check=False).count("1 received")
+        two.heal_link()
+        lab.wait_for(lambda: one.http_get(two.address, 6443, "/")[1] == "master2", 5, "the healed link")
+
+
+def test_the_observer_sees_every_change_of_an_address():
+    with Lab() as lab:
+        one, two, _ = lab.masters()
+        with lab.observe(VIP) as seen:
+            one.add_address(f"{VIP}/32")
+            two.add_address(f"{VIP}/32")
+            one.remove_address(VIP)
+            lab.wait_for(lambda: lab.holders() == ["master2"] and len(seen.timeline) == 4, 5)
+        assert [sorted(holders) for _, holders in seen.timeline] == [[], ["master1"], ["master1", "master2"], ["master2"]]
+        assert seen.longest_with_several() > 0
+
+
+def test_the_classic_pair_serves_a_client_through_the_vip():
+    with Lab() as lab:
+        hosts = lab.masters(2)
+        servers = {host.name: f"{host.address}:6443" for host in hosts}
+        for host in hosts:
+            host.backend()
+            host.haproxy(servers)
+        with Capture(hosts[1]) as capture:
+            for number, host in enumerate(hosts):
+                host.keepalived(VIP, priority=100 + number)
+            holder = lab.holder(VIP, timeout=15)
+            lab.wait_for(lambda: len(capture.advertisements()) >= 2, 5, "advertisements")
+        assert capture.gratuitous_arps(VIP)
+        with lab.client(ca=lab.authority.certificate) as client:
+            lab.wait_for(lambda: client.successes() >= 50, 10, "answers")
+            assert not client.failures()
+            assert set(client.bodies()) == {"master1", "master2"}
+        assert holder.holds(VIP)
+
+
+def test_a_killed_run_leaves_nothing_behind_after_the_next_one():
+    program = "from lab import Lab\nimport time\nlab = Lab()\nhost = lab.host('left', '10.10.1.83')\nhost.start('sleep', 'sleep', '600')\nprint('ready', flush=True)\ntime.sleep(600)\n"
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
+        assert run.stdout.readline() == "ready\n"
+        assert any(f"fl{run.pid}." in name for name in os.listdir(namespaces.DIRECTORY))
+        run.send_signal(number)
+        run.wait(20)
+        run.stdout.close()
+        if number == signal.SIGKILL:
+            namespaces.sweep()
+        assert not any(f"fl{run.pid}." in name for name in os.listdir(namespaces.DIRECTORY))
