@@ -14,9 +14,7 @@ const std::string kStream =
     "\n"
     R"({"type":"DELETED","object":{"metadata":{"name":"master1","resourceVersion":"11"}}})"
     "\n"
-    R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1, now 9"
-}
-})"
+    R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1, now 9"}})"
     "\n";
 
 TEST(WatchDecoder, ReadsEveryTypeOfEventHoweverTheBytesAreCut) {
