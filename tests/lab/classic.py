@@ -42,8 +42,10 @@ vrrp_instance haproxy-vip {{
 """
 
 
-def haproxy_cfg(servers, port=16443):
-    """`servers`: name → address:port of an API server."""
+def haproxy_cfg(servers, port=16443, tls_check=True):
+    """`servers`: name → address:port of an API server. The classic file names two checks, of which HAProxy runs the
+    second, an SSLv3 hello; only servers that answer it with an alert, as Go's do, pass. `tls_check=False`: a connect."""
+    check = "option ssl-hello-chk" if tls_check else "option tcp-check"
     lines = "\n".join(f"    server {name} {address} check" for name, address in servers.items())
     return f"""global
     maxconn 1000
@@ -58,9 +60,7 @@ frontend apiserver
     bind *:{port}
     default_backend apiserver
 backend apiserver
-    option httpchk GET /healthz
-    http-check expect status 200
-    option ssl-hello-chk
+    {check}
     balance roundrobin
 {lines}
 """

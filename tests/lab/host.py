@@ -89,11 +89,11 @@ class Host:
             f"--use-file={base}.conf", f"--pid={base}.pid", f"--vrrp_pid={base}-vrrp.pid",
         )  # fmt: skip
 
-    def haproxy(self, servers, port=16443):
-        """HAProxy with the classic configuration, over `servers`: name → address:port."""
+    def haproxy(self, servers, port=16443, tls_check=True):
+        """HAProxy with the classic configuration; options as of classic.haproxy_cfg."""
         file = os.path.join(self.directory, "haproxy.cfg")
         with open(file, "w") as output:
-            output.write(haproxy_cfg(servers, port))
+            output.write(haproxy_cfg(servers, port, tls_check))
         process = self.start("haproxy", "/usr/sbin/haproxy", "-db", "-f", file)
         self.lab.wait_for(lambda: self.listens(port), 5, f"HAProxy on {self.name}")
         return process

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 
-from lab import Lab, namespaces
+import pytest
+
+from lab import ControlPlane, Lab, find_apiserver, namespaces
 from lab.wire import Capture
 
 VIP = "10.10.1.108"
@@ -40,7 +42,7 @@ def test_the_classic_pair_serves_a_client_through_the_vip():
         servers = {host.name: f"{host.address}:6443" for host in hosts}
         for host in hosts:
             host.backend()
-            host.haproxy(servers)
+            host.haproxy(servers, tls_check=False)
         with Capture(hosts[1]) as capture:
             for number, host in enumerate(hosts):
                 host.keepalived(VIP, priority=100 + number)
@@ -67,3 +69,24 @@ def test_a_killed_run_leaves_nothing_behind_after_the_next_one():
         if number == signal.SIGKILL:
             namespaces.sweep()
         assert not any(f"fl{run.pid}." in name for name in os.listdir(namespaces.DIRECTORY))
+
+
+def test_a_real_control_plane_serves_kubectl_directly_and_through_haproxy():
+    if not find_apiserver():
+        pytest.skip("no kube-apiserver here; tests/setup.sh apiserver builds one")
+    with Lab() as lab:
+        hosts = lab.masters(2)
+        plane = ControlPlane(lab, VIP)
+        plane.start(*hosts)
+        for host in hosts:
+            plane.add_node(host)
+        plane.set_address("master2", "10.10.1.184")
+        plane.label("master1", control_plane=False)
+        addresses = plane.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.addresses[0].address}")
+        assert addresses.split() == ["10.10.1.83", "10.10.1.184"]
+        hosts[0].haproxy({host.name: f"{host.address}:6443" for host in hosts})
+        hosts[0].add_address(f"{VIP}/32")
+        names = plane.kubectl("get", "nodes", "-o", "name", host=lab.client_host, server=plane.endpoint, kubeconfig=plane.admin_conf())
+        assert names.split() == ["node/master1", "node/master2"]
+        plane.delete_node("master2")
+        assert plane.kubectl("get", "nodes", "-o", "name").split() == ["node/master1"]
