@@ -1,5 +1,6 @@
 """Who holds which address, from the kernel's own messages: every change with its time, nothing polled."""
 
+import errno
 import select
 import socket
 import struct
@@ -99,15 +100,28 @@ class Observer:
             if self._stop_out in readable:
                 return
             for source in readable:
-                for kind, address in _addresses(source.recv(1 << 16)):
+                try:
+                    message = source.recv(1 << 16)
+                except OSError as error:
+                    if error.errno != errno.ENOBUFS:
+                        raise
+                    self._resynchronise(self._sockets[source])
+                    continue
+                for kind, address in _addresses(message):
                     if address != self.address:
                         continue
-                    name = self._sockets[source]
-                    holders = self._holders | {name} if kind == RTM_NEWADDR else self._holders - {name}
-                    if holders != self._holders:
-                        self._holders = holders
-                        with self._lock:
-                            self._timeline.append((time.monotonic(), holders))
+                    self._note(self._sockets[source], kind == RTM_NEWADDR)
+
+    def _note(self, name, holds):
+        holders = self._holders | {name} if holds else self._holders - {name}
+        if holders != self._holders:
+            self._holders = holders
+            with self._lock:
+                self._timeline.append((time.monotonic(), holders))
+
+    def _resynchronise(self, name):
+        """The kernel dropped messages because we were too slow to read them (netlink(7)): ask for the state itself."""
+        self._note(name, self.address in held(self._names[name]))
 
     @property
     def timeline(self):

@@ -1,0 +1,233 @@
+"""The balancer: clients connect to an agent's port 16443 and are served by small servers in the API servers' place."""
+
+import contextlib
+import errno
+import hashlib
+import socket
+import struct
+import time
+
+import pytest
+from lab import Lab, merged
+
+VIP = "10.10.1.108"
+PORT = 16443
+NAMES = ["master1", "master2", "master3"]
+
+
+class Site:
+    """Three backends; one agent, on master1, which therefore holds the VIP."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.hosts = lab.masters()
+        self.backends = {host.name: host.backend(tls=False) for host in self.hosts}
+        self.client = lab.client_host
+        self.agent = None
+
+    def configuration(self, **changes):
+        return merged(
+            {
+                "vip": {"addresses": [VIP]},
+                "loadBalancer": {
+                    "connectTimeout": "500ms",
+                    "healthCheck": {"type": "http", "interval": "200ms", "timeout": "200ms", "rise": 2, "fall": 2},
+                },
+                "backends": {"static": [f"{host.address}:6443" for host in self.hosts]},
+            },
+            changes,
+        )
+
+    def ready(self):
+        for host in self.hosts:
+            if not self.backends[host.name].alive:
+                self.backends[host.name] = host.backend(tls=False)
+        if self.agent is None or not self.agent.alive:
+            self.agent = self.hosts[0].start_agent(self.configuration())
+        self.lab.wait_for(lambda: self.hosts[0].holds(VIP) and len(self.agent.up()) == 3, 10, "the VIP and three backends that are up")
+        return self
+
+    def name(self):
+        """Who answers a new connection through the VIP."""
+        return self.client.http_get(VIP, PORT, "/")[1]
+
+    def connection_to(self, name):
+        """A connection through the VIP that this backend serves."""
+        for _ in range(10):
+            connection = self.client.connect(VIP, PORT)
+            if ask(connection) == name:
+                return connection
+            connection.close()
+        raise AssertionError(f"no connection reached {name}")
+
+
+def ask(connection):
+    """One HTTP request on an open connection; the name in its answer."""
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        data = connection.recv(4096)
+        if not data:
+            raise ConnectionError("closed")
+        answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200"), head
+    size = int(head.lower().split(b"content-length:")[1].split()[0])
+    while len(body) < size:
+        body += connection.recv(4096)
+    return body.decode()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with Lab() as lab:
+        yield Site(lab)
+
+
+@pytest.fixture
+def site(shared):
+    return shared.ready()
+
+
+def test_connections_are_spread_evenly_over_all_backends(site):
+    names = [site.name() for _ in range(30)]
+    # Each worker goes round by itself, so not exactly ten each.
+    assert set(names) == set(NAMES)
+    assert all(5 <= names.count(name) <= 15 for name in NAMES), names
+
+
+def test_a_killed_backend_costs_no_client_a_request(site):
+    with site.lab.client(VIP) as client:
+        site.lab.wait_for(lambda: client.successes() >= 20, 10, "answers")
+        site.backends["master2"].kill()
+        killed = time.monotonic()
+        site.lab.wait_for(lambda: site.agent.backends()["10.10.1.84:6443"] == "down", 5, "the backend to be marked down")
+        marked = time.monotonic()
+        site.lab.wait_for(lambda: client.successes(since=marked + 0.1) >= 30, 5, "more answers")
+        # A request that the dead server had taken but not answered is lost with it.
+        failures = client.requests(killed - 0.05, killed + 0.1)
+        lost = sum(1 for each in failures if not each.ok)
+        assert lost <= 3 and sum(client.failures().values()) == lost, client.failures()
+        assert set(client.bodies(since=marked + 0.1)) == {"master1", "master3"}
+        site.ready()
+        back = time.monotonic()
+        site.lab.wait_for(lambda: "master2" in client.bodies(since=back), 5, "the revived backend to serve again")
+
+
+def test_a_backend_on_a_dead_host_is_passed_over(site):
+    site.hosts[1].cut_link(silently=True)
+    try:
+        for _ in range(6):
+            assert site.client.http_get(VIP, PORT, "/", timeout=3)[1] in ("master1", "master3")
+    finally:
+        site.hosts[1].heal_link()
+
+
+def test_open_connections_of_a_backend_that_fails_its_check_are_reset_at_once(site):
+    dead, kept = site.connection_to("master2"), site.connection_to("master3")
+    with dead, kept:
+        # Frozen, it keeps its connections: without the reset the client would wait for ever.
+        site.backends["master2"].freeze()
+        try:
+            dead.settimeout(5)
+            started = time.monotonic()
+            with pytest.raises(ConnectionResetError):
+                dead.recv(1)
+            assert time.monotonic() - started < 3
+            assert ask(kept) == "master3"
+        finally:
+            site.backends["master2"].thaw()
+        site.ready()
+        assert ask(kept) == "master3"
+
+
+def test_if_every_backend_fails_its_check_they_are_tried_anyway(site):
+    # Their ports answer, but not as the check wants it.
+    agent = site.agent
+    agent.stop()
+    site.agent = site.hosts[0].start_agent(site.configuration(loadBalancer={"healthCheck": {"expectStatus": 204}}))
+    try:
+        site.lab.wait_for(lambda: list(site.agent.backends().values()) == ["down"] * 3, 5, "three backends that are down")
+        site.lab.wait_for(lambda: site.hosts[0].holds(VIP), 10, "the VIP")
+        assert site.name() in NAMES
+        status = site.agent.status()
+        assert status["balancer"]["fallOpen"] is True
+        assert any("no backend" in warning for warning in status["warnings"])
+    finally:
+        site.agent.stop()
+
+
+def test_a_half_closed_connection_carries_the_answer_to_its_end(site):
+    with site.client.connect(VIP, PORT) as connection:
+        connection.sendall(b"RAW\n")
+        data = bytes(range(256)) * 400
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := connection.recv(1 << 16):
+            received += chunk
+    assert received == data + b"total %d\n" % len(data)
+
+
+def test_a_large_answer_to_a_slow_reader_arrives_whole(site):
+    size = 24 << 20
+    with site.client.connect(VIP, PORT, timeout=20) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        connection.sendall(f"GET /flood/{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(0.5)  # the reader that lags behind: all buffers between fill up
+        digest, received, head = hashlib.sha256(), 0, b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4096)
+        body = head.partition(b"\r\n\r\n")[2]
+        while True:
+            digest.update(body)
+            received += len(body)
+            if received >= size:
+                break
+            body = connection.recv(1 << 18)
+            assert body, f"closed after {received} of {size} bytes"
+    block = bytes(range(256)) * 256
+    assert digest.digest() == hashlib.sha256(block * (size // len(block))).digest()
+
+
+def test_a_clients_reset_reaches_the_backend(site):
+    def serving():
+        return sum(each["connections"] for each in site.agent.status()["backends"])
+
+    site.lab.wait_for(lambda: serving() == 0, 5, "no connection from before")
+    connection = site.connection_to("master1")
+    site.lab.wait_for(lambda: serving() == 1, 5, "the connection in the status")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    site.lab.wait_for(lambda: serving() == 0, 5, "the connection to be gone from the status")
+
+
+def test_the_metrics_count_what_the_balancer_does(site):
+    before = site.agent.metrics("backend_connections_total")
+    for _ in range(6):
+        site.name()
+    site.lab.wait_for(lambda: site.agent.metrics("backend_connections_total") >= before + 6, 5, "the count of connections")
+    assert site.agent.metrics("backend_up") == 3
+    assert site.agent.metrics("backend_bytes_total") > 0
+    assert site.agent.metrics("vrrp_state") == 2
+
+
+def test_idle_clients_in_the_thousands_do_not_keep_others_out(site):
+    with contextlib.ExitStack() as held:
+        for _ in range(1500):
+            held.enter_context(site.client.connect(VIP, PORT))
+        assert {site.name() for _ in range(9)} <= set(NAMES)
+    site.lab.wait_for(lambda: site.agent.status()["balancer"]["connections"] == 0, 10, "the connections to be gone")
+
+
+def test_with_no_reachable_backend_a_client_is_not_kept_waiting(site):
+    for backend in site.backends.values():
+        backend.kill()
+    started = time.monotonic()
+    with pytest.raises(OSError) as raised:
+        site.client.http_get(VIP, PORT, "/", timeout=5)
+    assert time.monotonic() - started < 3
+    assert not isinstance(raised.value, TimeoutError)
+    assert raised.value.errno in (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, None)
+    # Nobody else would do better: the VIP stays.
+    assert site.hosts[0].holds(VIP)
