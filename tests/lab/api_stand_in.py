@@ -1,0 +1,394 @@
+#!/usr/bin/env python3
+"""Stands in for a Kubernetes API server: /readyz, and LIST and WATCH of Nodes over TLS, with faults on command.
+
+    api_stand_in.py --certificate FILE --key FILE [--client-ca FILE] [--token TOKEN] [--address 127.0.0.1] [--port 0]
+
+The first line on stdout is {"port": …, "control": …}. With --client-ca or --token a request needs a certificate of that CA
+or that bearer token, otherwise it gets 401. It ends when its stdin does, so that it never outlives who started it.
+
+The control port speaks plain HTTP on loopback. GET: {"resourceVersion", "watches": open ones, "requests": paths so far}.
+POST one JSON object, `do` says what:
+    put        name, addresses [type, address]… or plain InternalIPs, labels {}: adds or changes a Node
+    delete     name
+    answer     verb "list", "watch" or "any", status, times (0: until changed), retryAfter, reason, message, body: what the
+               next requests get in place of the data
+    bookmark   a BOOKMARK in every open watch
+    error      code, reason, message: an ERROR event in every open watch, which then ends
+    compact    forgets all history: a watch from an earlier resourceVersion gets an ERROR event with 410
+    send       text: written as it is into every open watch
+    cut        the connections of the open watches are reset
+    end        the open watches end as after timeoutSeconds
+    trickle    on: watches are written byte by byte
+    stall      on: nothing is written into watches, nor answered at all
+    readyz     status
+"""
+
+import argparse
+import json
+import os
+import queue
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+LABEL = "node-role.kubernetes.io/control-plane"
+
+
+def status_object(code, reason="", message=""):
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code}
+
+
+def matches(selector, labels):
+    """Equality and existence, as far as tests need them."""
+    for term in filter(None, (part.strip() for part in selector.split(","))):
+        if term.startswith("!"):
+            if term[1:] in labels:
+                return False
+        elif "!=" in term:
+            key, value = term.split("!=", 1)
+            if labels.get(key) == value:
+                return False
+        elif "=" in term:
+            key, value = term.replace("==", "=").split("=", 1)
+            if labels.get(key) != value:
+                return False
+        elif term not in labels:
+            return False
+    return True
+
+
+class World:
+    """The Nodes, their history, the open watches, and the faults to play. All under one lock."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.version = 1000
+        self.oldest = 1000  # a watch can start from here on
+        self.nodes = {}
+        self.history = []  # (version, type, node, labels before)
+        self.watches = []
+        self.requests = []
+        self.answers = []
+        self.trickle = False
+        self.stalled = threading.Event()
+        self.ready = 200
+
+    def put(self, name, addresses, labels, deleting=False):
+        with self.lock:
+            self.version += 1
+            old = self.nodes.get(name)
+            node = {
+                "kind": "Node",
+                "apiVersion": "v1",
+                "metadata": {"name": name, "resourceVersion": str(self.version), "labels": labels},
+                "status": {
+                    "addresses": [
+                        {"type": a[0], "address": a[1]} if isinstance(a, list) else {"type": "InternalIP", "address": a} for a in addresses
+                    ]
+                },
+            }
+            if deleting:
+                node["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            self.nodes[name] = node
+            self._publish("MODIFIED" if old else "ADDED", node, old)
+
+    def delete(self, name):
+        with self.lock:
+            self.version += 1
+            old = self.nodes.pop(name)
+            node = json.loads(json.dumps(old))
+            node["metadata"]["resourceVersion"] = str(self.version)
+            self._publish("DELETED", node, old)
+
+    def _publish(self, kind, node, old):
+        entry = (self.version, kind, node, old["metadata"]["labels"] if old else None)
+        self.history.append(entry)
+        for watch in self.watches:
+            watch.offer(entry)
+
+    def list(self, selector, limit, token):
+        with self.lock:
+            start, version = 0, self.version
+            if token:
+                start, version = (int(part) for part in token.split("-"))
+            names = sorted(name for name, node in self.nodes.items() if matches(selector, node["metadata"]["labels"]))
+            page = names[start : start + limit] if limit else names
+            metadata = {"resourceVersion": str(version)}
+            if start + len(page) < len(names):
+                metadata["continue"] = f"{start + len(page)}-{version}"
+            return {"kind": "NodeList", "apiVersion": "v1", "metadata": metadata, "items": [self.nodes[name] for name in page] or None}
+
+    def open_watch(self, selector, version):
+        """The new watch, or None if `version` is too old."""
+        with self.lock:
+            if version < self.oldest:
+                return None
+            watch = Watch(selector)
+            for entry in self.history:
+                if entry[0] > version:
+                    watch.offer(entry)
+            self.watches.append(watch)
+            return watch
+
+    def close_watch(self, watch):
+        with self.lock:
+            self.watches.remove(watch)
+
+    def to_watches(self, item):
+        with self.lock:
+            for watch in self.watches:
+                watch.items.put(item)
+
+    def next_answer(self, verb):
+        with self.lock:
+            for answer in self.answers:
+                if answer.get("verb", "any") not in (verb, "any"):
+                    continue
+                times = answer.get("times", 1)
+                if times == 1:
+                    self.answers.remove(answer)
+                elif times > 1:
+                    answer["times"] = times - 1
+                return answer
+        return None
+
+
+class Watch:
+    def __init__(self, selector):
+        self.selector = selector
+        self.items = queue.Queue()  # ("bytes", …), ("end",), ("cut",)
+
+    def offer(self, entry):
+        """The event as this selector sees it: a Node that loses its label is DELETED for it."""
+        _, kind, node, before = entry
+        now = kind != "DELETED" and matches(self.selector, node["metadata"]["labels"])
+        was = before is not None and matches(self.selector, before)
+        if now or was:
+            seen = "MODIFIED" if now and was else "ADDED" if now else "DELETED"
+            self.items.put(event(seen, node))
+
+
+def event(kind, item):
+    return ("bytes", (json.dumps({"type": kind, "object": item}) + "\n").encode())
+
+
+class Api(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    world = None
+    options = None
+
+    def log_message(self, *_):
+        pass
+
+    def setup(self):
+        # Here, on the connection's own thread, so that a client that doesn't shake hands holds up nobody.
+        self.request.settimeout(10)
+        self.request.do_handshake()
+        self.request.settimeout(None)
+        super().setup()
+
+    def answer(self, code, body, content_type="application/json", retry_after=None):
+        self.send_response(code)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        if retry_after is not None:
+            self.send_header("Retry-After", str(retry_after))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def answer_status(self, code, reason="", message="", retry_after=None):
+        self.answer(code, json.dumps(status_object(code, reason, message)).encode(), retry_after=retry_after)
+
+    def known(self):
+        if not self.options.token and not self.options.client_ca:
+            return True
+        token = self.headers.get("Authorization", "")
+        if self.options.token and token == f"Bearer {self.options.token}":
+            return True
+        return bool(self.options.client_ca and self.connection.getpeercert())
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        query = {key: values[-1] for key, values in urllib.parse.parse_qs(url.query, keep_blank_values=True).items()}
+        watch = query.get("watch") in ("1", "true")
+        with self.world.lock:
+            self.world.requests.append(self.path)
+        while self.world.stalled.is_set():
+            time.sleep(0.02)
+        if url.path == "/readyz":
+            return self.answer(self.world.ready, b"ok" if self.world.ready == 200 else b"[-]shutdown failed", "text/plain")
+        if not self.known():
+            return self.answer_status(401, "Unauthorized", "Unauthorized")
+        if url.path != "/api/v1/nodes":
+            return self.answer_status(404, "NotFound", "the server could not find the requested resource")
+        fault = self.world.next_answer("watch" if watch else "list")
+        if fault:
+            if "body" in fault:
+                return self.answer(fault.get("status", 200), fault["body"].encode())
+            return self.answer_status(fault["status"], fault.get("reason", ""), fault.get("message", ""), fault.get("retryAfter"))
+        if watch:
+            return self.watch(query)
+        page = self.world.list(query.get("labelSelector", ""), int(query.get("limit", "0")), query.get("continue", ""))
+        return self.answer(200, json.dumps(page).encode())
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def watch(self, query):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        watch = self.world.open_watch(query.get("labelSelector", ""), int(query.get("resourceVersion", "0")))
+        if watch is None:
+            self.chunk(event("ERROR", status_object(410, "Expired", "too old resource version"))[1])
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        try:
+            self.follow(watch, time.monotonic() + float(query.get("timeoutSeconds", "1800")))
+        except OSError:
+            self.close_connection = True
+        finally:
+            self.world.close_watch(watch)
+
+    def follow(self, watch, end):
+        while time.monotonic() < end:
+            try:
+                item = watch.items.get(timeout=0.1)
+            except queue.Empty:
+                if self.gone():
+                    self.close_connection = True
+                    return
+                continue
+            if item[0] == "end":
+                break
+            if item[0] == "cut":
+                # SO_LINGER with 0 makes close() send RST.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+                return
+            while self.world.stalled.is_set():
+                time.sleep(0.02)
+            data = item[1]
+            for piece in (data[i : i + 1] for i in range(len(data))) if self.world.trickle else (data,):
+                self.chunk(piece)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def gone(self):
+        """Whether the client has closed its side: nothing else comes from it during a watch."""
+        self.connection.settimeout(0)
+        try:
+            return self.connection.recv(1) == b""
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return False
+        finally:
+            self.connection.settimeout(None)
+
+
+class Control(BaseHTTPRequestHandler):
+    world = None
+
+    def log_message(self, *_):
+        pass
+
+    def reply(self, code, item):
+        body = json.dumps(item).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        with self.world.lock:
+            state = {"resourceVersion": self.world.version, "watches": len(self.world.watches), "requests": list(self.world.requests)}
+        self.reply(200, state)
+
+    def do_POST(self):
+        command = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            self.obey(command)
+        except (KeyError, ValueError) as error:
+            return self.reply(400, {"error": repr(error)})
+        return self.reply(200, {})
+
+    def obey(self, command):
+        world, what = self.world, command["do"]
+        if what == "put":
+            world.put(command["name"], command.get("addresses", []), command.get("labels", {LABEL: ""}), command.get("deleting", False))
+        elif what == "delete":
+            world.delete(command["name"])
+        elif what == "answer":
+            with world.lock:
+                world.answers = [command] if command.get("status") or "body" in command else []
+        elif what == "bookmark":
+            with world.lock:
+                world.version += 1
+                item = {"kind": "Node", "apiVersion": "v1", "metadata": {"resourceVersion": str(world.version)}}
+            world.to_watches(event("BOOKMARK", item))
+        elif what == "error":
+            world.to_watches(event("ERROR", status_object(command["code"], command.get("reason", ""), command.get("message", ""))))
+            world.to_watches(("end",))
+        elif what == "compact":
+            with world.lock:
+                world.version += 1
+                world.oldest = world.version
+                world.history.clear()
+        elif what == "send":
+            world.to_watches(("bytes", command["text"].encode()))
+        elif what in ("cut", "end"):
+            world.to_watches((what,))
+        elif what == "trickle":
+            world.trickle = command["on"]
+        elif what == "stall":
+            world.stalled.set() if command["on"] else world.stalled.clear()
+        elif what == "readyz":
+            world.ready = command["status"]
+        else:
+            raise ValueError(what)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        pass  # refused handshakes and cut connections are what the tests make
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--certificate", required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--client-ca")
+    parser.add_argument("--token")
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    Api.options = parser.parse_args()
+    Api.world = Control.world = World()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Api.options.certificate, Api.options.key)
+    if Api.options.client_ca:
+        context.load_verify_locations(Api.options.client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    if ":" in Api.options.address:
+        Server.address_family = socket.AF_INET6
+    api = Server((Api.options.address, Api.options.port), Api)
+    api.socket = context.wrap_socket(api.socket, server_side=True, do_handshake_on_connect=False)
+    Server.address_family = socket.AF_INET
+    control = Server(("127.0.0.1", 0), Control)
+    for server in (api, control):
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    print(json.dumps({"port": api.server_address[1], "control": control.server_address[1]}), flush=True)
+    sys.stdin.buffer.read()
+    os._exit(0)  # the threads of stalled requests are not waited for
+
+
+if __name__ == "__main__":
+    main()
