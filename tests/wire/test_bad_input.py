@@ -50,10 +50,10 @@ def test_the_good_configuration_starts_and_stops(lab, host):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        (f"{GOOD}vrp:\n  version: 3\n", r"^FILE:11: .*vrp.*vrrp"),
+        (f"{GOOD}vrrrp:\n  version: 3\n", r"^FILE:11: vrrrp: .*did you mean vrrp"),
         (GOOD.replace("  static:", "  statc:"), r"^FILE:6: .*statc.*static"),
         (f"{GOOD}vrrp:\n  advertInterval: 200 parsecs\n", r"^FILE:12: .*advertInterval.*200 parsecs"),
-        (f"{GOOD}vrrp:\n  version: 2\n  advertInterval: 200ms\n", r"^FILE:13: .*advertInterval.*200ms.*second"),
+        (f"{GOOD}vrrp:\n  version: 2\n  advertInterval: 200ms\n", r"^FILE:13: .*advertInterval: .*whole seconds.*200ms"),
         (f"{GOOD}vrrp:\n  virtualRouterID: 256\n", r"^FILE:12: .*virtualRouterID.*256"),
         (GOOD.replace(VIP, "10.10.1.300"), r"^FILE:4: .*vip.addresses.*10\.10\.1\.300"),
         (GOOD.replace(VIP, "10.10.1.83"), r"^FILE:4: .*vip.addresses.*10\.10\.1\.83"),
