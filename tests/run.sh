@@ -50,9 +50,16 @@ run_fuzz() {
         [ "$status" -eq 0 ] || return 1
     done
 }
-run_system() { FAIRLEAD=build/release/fairlead /usr/bin/python3 -m pytest -p no:cacheprovider -ra tests/wire tests/cluster; }
-run_system-asan() { FAIRLEAD=build/asan/fairlead /usr/bin/python3 -m pytest -p no:cacheprovider -ra tests/wire; }
-run_system-tsan() { FAIRLEAD=build/tsan/fairlead /usr/bin/python3 -m pytest -p no:cacheprovider -ra tests/wire; }
+# Real hosts, peers and API servers around the agent of one preset; $2 stretches the time limits for slow builds.
+system_tests() {
+    local preset=$1 patience=$2
+    shift 2
+    FAIRLEAD=$PWD/build/$preset/fairlead FAIRLEAD_TEST_PATIENCE=$patience \
+        /usr/bin/python3 -m pytest -p no:cacheprovider -ra "$@"
+}
+run_system() { system_tests release 1 tests/lab tests/wire tests/cluster; }
+run_system-asan() { system_tests asan 3 tests/wire tests/cluster; }
+run_system-tsan() { system_tests tsan 4 tests/wire; }
 run_demo() { tests/demo.sh; }
 
 steps=("$@")
