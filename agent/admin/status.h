@@ -19,8 +19,8 @@ namespace fairlead::admin {
 
 struct StatusReport {
     std::string nodeName;
-    std::chrono::steady_clock::time_point now{};  ///< when this was collected; ages are relative to it
-    std::chrono::steady_clock::time_point started{};
+    std::chrono::steady_clock::time_point now;  ///< when this was collected; ages are relative to it
+    std::chrono::steady_clock::time_point started;
     vrrp::RouterOptions routerOptions;
     vrrp::RouterStatus router;
     std::string priorityExplanation;  ///< "100 + 11 (lb)"

@@ -13,6 +13,8 @@
 #include <memory>
 #include <mutex>
 
+#include "agent/log/utf8.h"
+
 namespace fairlead::logging {
 namespace {
 
@@ -75,35 +77,6 @@ std::string hexByte(unsigned char byte) {
     return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xF]};
 }
 
-/// The length of the UTF-8 sequence that `text` starts with, and its code point; length 0: it is none
-/// (RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF).
-struct CodePoint {
-    std::size_t length = 0;
-    char32_t value = 0;
-};
-
-CodePoint codePointAt(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    if (lead < 0x80) return {.length = 1, .value = lead};
-    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return {};
-    auto value = static_cast<char32_t>(lead & (0xFF >> (length + 1)));
-    for (std::size_t i = 1; i < length; ++i) {
-        const auto next = static_cast<unsigned char>(text[i]);
-        if ((next & 0xC0) != 0x80) return {};
-        value = (value << 6) | (next & 0x3F);
-    }
-    constexpr std::array<char32_t, 5> kFirst{0, 0, 0x80, 0x800, 0x10000};
-    if (value < kFirst[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return {};
-    return {.length = length, .value = value};
-}
-
-/// What a terminal or a reader of lines may take for more than text: C0 and C1 controls, line and paragraph
-/// separators.
-bool control(char32_t value) {
-    return value < 0x20 || (value >= 0x7F && value < 0xA0) || value == 0x2028 || value == 0x2029;
-}
-
 /// Appends `text` with everything escaped that could end the line or the quotes, or isn't UTF-8.
 void appendEscaped(std::string& line, std::string_view text) {
     while (!text.empty()) {
@@ -111,7 +84,7 @@ void appendEscaped(std::string& line, std::string_view text) {
         const std::size_t length = point.length == 0 ? 1 : point.length;
         if (point.value == '\n') {
             line += "\\n";
-        } else if (point.length == 0 || control(point.value)) {
+        } else if (point.length == 0 || isControl(point.value)) {
             for (const char c : text.substr(0, length)) {
                 line += hexByte(static_cast<unsigned char>(c));
             }

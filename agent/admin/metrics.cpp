@@ -1,0 +1,262 @@
+#include "agent/admin/metrics.h"
+
+#include <prometheus/histogram.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "agent/admin/process.h"
+#include "agent/version.h"
+
+namespace fairlead::admin {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+/// Seconds; around what a health probe takes, up to the timeouts that people set.
+const prometheus::Histogram::BucketBoundaries& probeBuckets() {
+    static const prometheus::Histogram::BucketBoundaries kBuckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                                  0.1,   0.25,   0.5,   1,    2.5,   5};
+    return kBuckets;
+}
+
+double seconds(std::chrono::steady_clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+/// A family under construction.
+class Family {
+  public:
+    Family(MetricType type, std::string name, std::string help) {
+        family_.type = type;
+        family_.name = std::move(name);
+        family_.help = std::move(help);
+    }
+
+    Family& add(Labels labels, double value) {
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        if (family_.type == MetricType::Counter) {
+            metric.counter.value = value;
+        } else {
+            metric.gauge.value = value;
+        }
+        return add(std::move(metric));
+    }
+    Family& add(Labels labels, std::uint64_t value) {
+        return add(std::move(labels), static_cast<double>(value));
+    }
+    Family& add(Labels labels, bool value) { return add(std::move(labels), value ? 1.0 : 0.0); }
+    Family& add(ClientMetric metric) {
+        family_.metric.push_back(std::move(metric));
+        return *this;
+    }
+
+    [[nodiscard]] const MetricFamily& done() const { return family_; }
+
+  private:
+    MetricFamily family_;
+};
+
+Family gauge(std::string name, std::string help) {
+    return {MetricType::Gauge, std::move(name), std::move(help)};
+}
+Family counter(std::string name, std::string help) {
+    return {MetricType::Counter, std::move(name), std::move(help)};
+}
+
+using Families = std::vector<MetricFamily>;
+
+Labels with(Labels labels, std::string name, std::string value) {
+    labels.push_back({.name = std::move(name), .value = std::move(value)});
+    return labels;
+}
+
+void addRouter(Families& families, const vrrp::RouterStatus& router) {
+    const Labels labels{{.name = "vrid", .value = std::to_string(router.virtualRouterId)},
+                        {.name = "family", .value = "ipv4"}};
+    families.push_back(gauge("fairlead_vrrp_state",
+                             "State of the virtual router: 0 initialize, 1 backup, 2 master, 3 fault.")
+                           .add(labels, static_cast<double>(router.state))
+                           .done());
+    families.push_back(gauge("fairlead_vrrp_priority", "Effective priority, as advertised.")
+                           .add(labels, static_cast<double>(router.priority))
+                           .done());
+    Family transitions = counter("fairlead_vrrp_transitions_total", "Changes of the virtual router's state.");
+    for (const auto& [change, count] : router.transitions) {
+        transitions.add(with(with(labels, "from", toString(change.first)), "to", toString(change.second)),
+                        count);
+    }
+    families.push_back(transitions.done());
+    families.push_back(counter("fairlead_vrrp_adverts_sent_total", "Advertisements sent.")
+                           .add(labels, router.advertsSent)
+                           .done());
+    Family received =
+        counter("fairlead_vrrp_adverts_received_total", "Authentic advertisements received, by sender.");
+    for (const vrrp::PeerStatus& peer : router.peers)
+        received.add(with(labels, "peer", peer.address.to_string()), peer.adverts);
+    families.push_back(received.done());
+    Family rejected = counter("fairlead_vrrp_packets_rejected_total", "VRRP packets rejected, by reason.");
+    for (const auto& [reason, count] : router.rejected)
+        rejected.add(with(labels, "reason", reason), count);
+    families.push_back(rejected.done());
+}
+
+void addChecks(Families& families, const std::vector<checks::CheckStatus>& checks) {
+    Family up = gauge("fairlead_check_up", "Whether the check succeeds, after rise and fall.");
+    for (const checks::CheckStatus& check : checks) {
+        if (check.decided) up.add({{.name = "check", .value = check.name}}, check.up);
+    }
+    families.push_back(up.done());
+}
+
+void addBalancer(Families& families, const StatusReport& report) {
+    const lb::ProxyStatistics& balancer = report.balancer;
+    families.push_back(counter("fairlead_proxy_accepted_total", "Client connections accepted.")
+                           .add({}, balancer.accepted)
+                           .done());
+    families.push_back(
+        counter("fairlead_proxy_refused_total",
+                "Client connections closed at once, because no backend was there or all failed.")
+            .add({}, balancer.refused)
+            .done());
+    families.push_back(
+        counter("fairlead_proxy_retried_total", "Connect attempts moved on to another backend.")
+            .add({}, balancer.retried)
+            .done());
+    families.push_back(
+        counter("fairlead_proxy_reset_total", "Connections reset because their backend went down or left.")
+            .add({}, balancer.reset)
+            .done());
+    families.push_back(
+        gauge("fairlead_proxy_connections", "Client connections open.").add({}, balancer.open).done());
+    families.push_back(gauge("fairlead_proxy_fall_open", "Whether every backend is down and all are tried.")
+                           .add({}, report.fallOpen)
+                           .done());
+
+    Family info = gauge("fairlead_backend_info", "1 for every backend, with its name.");
+    Family up = gauge("fairlead_backend_up", "Health of a backend: 1 up, 0 down; absent until it is known.");
+    for (const lb::BackendView& view : report.backends) {
+        const Labels labels{{.name = "backend", .value = lb::toString(view.backend.endpoint)}};
+        info.add(with(labels, "name", view.backend.name), 1.0);
+        if (view.health != lb::Health::Unknown) up.add(labels, view.health == lb::Health::Up);
+    }
+    families.push_back(info.done());
+    families.push_back(up.done());
+
+    Family open = gauge("fairlead_backend_connections", "Connections open to a backend.");
+    Family total = counter("fairlead_backend_connections_total", "Connections established to a backend.");
+    Family failures =
+        counter("fairlead_backend_connect_failures_total", "Connect attempts to a backend that failed.");
+    Family bytes =
+        counter("fairlead_backend_bytes_total", "Bytes carried, by direction: to_backend or to_client.");
+    for (const lb::BackendStatistics& backend : balancer.backends) {
+        const Labels labels{{.name = "backend", .value = lb::toString(backend.endpoint)}};
+        open.add(labels, backend.open);
+        total.add(labels, backend.total);
+        failures.add(labels, backend.connectFailures);
+        bytes.add(with(labels, "direction", "to_backend"), backend.bytesToBackend);
+        bytes.add(with(labels, "direction", "to_client"), backend.bytesToClient);
+    }
+    for (const Family& family : {open, total, failures, bytes})
+        families.push_back(family.done());
+}
+
+void addKubernetes(Families& families, const StatusReport& report) {
+    if (!report.kubernetes) return;
+    const kubernetes::ReflectorStatus& status = *report.kubernetes;
+    families.push_back(
+        gauge("fairlead_kubernetes_watch_up", "Whether a watch of the Nodes is open and its list complete.")
+            .add({}, status.watchUp)
+            .done());
+    families.push_back(
+        gauge("fairlead_kubernetes_nodes", "Nodes that match the selector.").add({}, status.nodes).done());
+    families.push_back(counter("fairlead_kubernetes_relists_total", "Complete lists of the Nodes taken.")
+                           .add({}, status.relists)
+                           .done());
+    Family events = counter("fairlead_kubernetes_watch_events_total", "Watch events, by type.");
+    for (const auto& [type, count] : status.events)
+        events.add({{.name = "type", .value = type}}, count);
+    families.push_back(events.done());
+    Family contact = gauge("fairlead_kubernetes_last_contact_age_seconds",
+                           "Time since the last byte from an API server; absent if there was none.");
+    if (status.lastContact != std::chrono::steady_clock::time_point{})
+        contact.add({}, seconds(report.now - status.lastContact));
+    families.push_back(contact.done());
+}
+
+void addProcess(Families& families) {
+    families.push_back(gauge("fairlead_build_info", "1, with the version of this agent.")
+                           .add({{.name = "version", .value = kVersion}}, 1.0)
+                           .done());
+    // These have the names that every Prometheus client library gives them.
+    const ProcessFacts facts = readProcessFacts();
+    families.push_back(counter("process_cpu_seconds_total", "User and system CPU time spent in seconds.")
+                           .add({}, facts.cpuSeconds)
+                           .done());
+    if (facts.startTimeSeconds) {
+        families.push_back(
+            gauge("process_start_time_seconds", "Start time of the process since the epoch in seconds.")
+                .add({}, *facts.startTimeSeconds)
+                .done());
+    }
+    if (facts.residentBytes) {
+        families.push_back(gauge("process_resident_memory_bytes", "Resident memory size in bytes.")
+                               .add({}, *facts.residentBytes)
+                               .done());
+    }
+    if (facts.openDescriptors) {
+        families.push_back(gauge("process_open_fds", "Number of open file descriptors.")
+                               .add({}, *facts.openDescriptors)
+                               .done());
+    }
+    if (facts.maxDescriptors) {
+        families.push_back(gauge("process_max_fds", "Maximum number of open file descriptors.")
+                               .add({}, *facts.maxDescriptors)
+                               .done());
+    }
+}
+
+}  // namespace
+
+struct Metrics::Impl {
+    std::map<lb::Endpoint, prometheus::Histogram> probes;
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::observeProbe(const lb::Endpoint& backend, std::chrono::microseconds took) {
+    const auto [position, isNew] = impl_->probes.try_emplace(backend, probeBuckets());
+    position->second.Observe(seconds(took));
+}
+
+void Metrics::forget(const lb::Endpoint& backend) {
+    impl_->probes.erase(backend);
+}
+
+std::string Metrics::render(const StatusReport& report) const {
+    Families families;
+    addRouter(families, report.router);
+    addChecks(families, report.checks);
+    addBalancer(families, report);
+    Family probes(MetricType::Histogram, "fairlead_backend_health_seconds",
+                  "How long health probes took, failed ones included.");
+    for (const auto& [backend, histogram] : impl_->probes) {
+        ClientMetric metric = histogram.Collect();
+        metric.label = {{.name = "backend", .value = lb::toString(backend)}};
+        probes.add(std::move(metric));
+    }
+    families.push_back(probes.done());
+    addKubernetes(families, report);
+    addProcess(families);
+    return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace fairlead::admin

@@ -1,0 +1,164 @@
+#include "agent/admin/status.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include "agent/version.h"
+
+namespace fairlead::admin {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using TimePoint = std::chrono::steady_clock::time_point;
+
+/// To the millisecond: more is noise.
+double seconds(std::chrono::steady_clock::duration duration) {
+    return std::round(std::chrono::duration<double>(duration).count() * 1000) / 1000;
+}
+
+/// An age in seconds; null for what never happened.
+Json age(TimePoint then, TimePoint now) {
+    if (then == TimePoint{}) return nullptr;
+    // A moment that another thread took after `now` is no future.
+    return std::max(0.0, seconds(now - then));
+}
+
+Json addressOrNull(const boost::asio::ip::address_v4& address) {
+    if (address.is_unspecified()) return nullptr;
+    return address.to_string();
+}
+
+Json routerJson(const StatusReport& report) {
+    const vrrp::RouterStatus& router = report.router;
+    Json json{{"state", toString(router.state)},
+              {"sinceSeconds", age(router.since, report.now)},
+              {"cause", router.cause},
+              {"virtualRouterID", router.virtualRouterId},
+              {"version", report.routerOptions.version},
+              {"addresses", Json::array()},
+              {"interface", router.interface},
+              {"primaryAddress", addressOrNull(router.primaryAddress)},
+              {"priority", router.priority},
+              {"basePriority", report.routerOptions.priority},
+              {"priorityExplanation", report.priorityExplanation},
+              {"preempt", report.routerOptions.preempt},
+              {"advertIntervalSeconds", seconds(report.routerOptions.advertInterval)},
+              {"advertsSent", router.advertsSent},
+              {"peers", Json::array()},
+              {"rejected", Json::object()},
+              {"transitions", Json::array()}};
+    for (const auto& address : report.routerOptions.addresses)
+        json["addresses"].push_back(address.to_string());
+    for (const vrrp::PeerStatus& peer : router.peers) {
+        json["peers"].push_back({{"address", peer.address.to_string()},
+                                 {"priority", peer.priority},
+                                 {"advertIntervalSeconds", seconds(peer.advertInterval)},
+                                 {"lastHeardSeconds", age(peer.lastHeard, report.now)},
+                                 {"adverts", peer.adverts}});
+    }
+    for (const auto& [reason, count] : router.rejected)
+        json["rejected"][reason] = count;
+    for (const auto& [change, count] : router.transitions) {
+        json["transitions"].push_back(
+            {{"from", toString(change.first)}, {"to", toString(change.second)}, {"count", count}});
+    }
+    return json;
+}
+
+Json checksJson(const StatusReport& report) {
+    Json all = Json::array();
+    for (const checks::CheckStatus& check : report.checks) {
+        all.push_back({{"name", check.name},
+                       {"up", check.up},
+                       {"decided", check.decided},
+                       {"weight", check.weight},
+                       {"detail", check.detail}});
+    }
+    return all;
+}
+
+/// What the balancer counted for one backend, added to `json`.
+void addCounters(Json& json, const lb::BackendStatistics& counted) {
+    json["connections"] = counted.open;
+    json["connectionsTotal"] = counted.total;
+    json["bytesToBackend"] = counted.bytesToBackend;
+    json["bytesToClient"] = counted.bytesToClient;
+    json["connectFailures"] = counted.connectFailures;
+}
+
+Json balancerJson(const StatusReport& report) {
+    Json json{{"listeners", Json::array()},           {"backendSource", report.backendSource},
+              {"fallOpen", report.fallOpen},          {"connections", report.balancer.open},
+              {"accepted", report.balancer.accepted}, {"refused", report.balancer.refused},
+              {"retried", report.balancer.retried},   {"reset", report.balancer.reset}};
+    for (const lb::Endpoint& listener : report.listeners)
+        json["listeners"].push_back(lb::toString(listener));
+    return json;
+}
+
+Json backendsJson(const StatusReport& report) {
+    Json all = Json::array();
+    for (const lb::BackendView& view : report.backends) {
+        const lb::Endpoint& endpoint = view.backend.endpoint;
+        Json json{{"endpoint", lb::toString(endpoint)}, {"name", view.backend.name},
+                  {"health", toString(view.health)},    {"sinceSeconds", age(view.since, report.now)},
+                  {"detail", view.lastDetail},          {"probeSeconds", seconds(view.lastTook)}};
+        const auto counted =
+            std::ranges::find(report.balancer.backends, endpoint, &lb::BackendStatistics::endpoint);
+        addCounters(json, counted == report.balancer.backends.end() ? lb::BackendStatistics{} : *counted);
+        all.push_back(std::move(json));
+    }
+    return all;
+}
+
+/// Backends that are no members any more and still have connections.
+Json leavingJson(const StatusReport& report) {
+    Json all = Json::array();
+    for (const lb::BackendStatistics& counted : report.balancer.backends) {
+        const bool member = std::ranges::any_of(report.backends, [&](const lb::BackendView& view) {
+            return view.backend.endpoint == counted.endpoint;
+        });
+        if (member) continue;
+        Json json{{"endpoint", lb::toString(counted.endpoint)}};
+        addCounters(json, counted);
+        all.push_back(std::move(json));
+    }
+    return all;
+}
+
+Json kubernetesJson(const StatusReport& report) {
+    if (!report.kubernetes) return nullptr;
+    const kubernetes::ReflectorStatus& status = *report.kubernetes;
+    Json json{{"watchUp", status.watchUp},
+              {"server", status.server},
+              {"kubeconfig", status.kubeconfig},
+              {"nodes", status.nodes},
+              {"lastContactSeconds", age(status.lastContact, report.now)},
+              {"lastError", status.lastError},
+              {"relists", status.relists},
+              {"events", Json::object()}};
+    for (const auto& [type, count] : status.events)
+        json["events"][type] = count;
+    return json;
+}
+
+}  // namespace
+
+std::string toJson(const StatusReport& report) {
+    const Json json{{"nodeName", report.nodeName},
+                    {"version", kVersion},
+                    {"uptimeSeconds", age(report.started, report.now)},
+                    {"router", routerJson(report)},
+                    {"checks", checksJson(report)},
+                    {"balancer", balancerJson(report)},
+                    {"backends", backendsJson(report)},
+                    {"leavingBackends", leavingJson(report)},
+                    {"kubernetes", kubernetesJson(report)},
+                    {"warnings", report.warnings}};
+    // Texts may come from the network: what isn't UTF-8 is replaced, never thrown on.
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace fairlead::admin
