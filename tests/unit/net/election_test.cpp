@@ -271,18 +271,18 @@ TEST_F(ElectionOnALan, ALeftOverVipIsRemovedWhereverItIs) {
 }
 
 TEST_F(ElectionOnALan, AFailedCheckHandsTheVipOver) {
-    ElectionProcess good(lan(), 1, electionOptions(111, 1s));
+    ElectionProcess good(lan(), 1, electionOptions(210, 1s));
     good.awaitEvent("BACKUP→MASTER");
-    ElectionProcess poor(lan(), 2, electionOptions(105, 1s));
+    ElectionProcess poor(lan(), 2, electionOptions(200, 1s));
     poor.awaitEvent("INIT→BACKUP");
     forget(ear_);
     hearOne(ear_, isVrrp);
     good.setPriority(100, false, "check lb failed");
     EXPECT_THAT(poor.awaitEvent("BACKUP→MASTER"), HasSubstr("10.9.0.1 gave up the address (priority 0)"));
-    EXPECT_THAT(good.awaitEvent("MASTER→BACKUP"), HasSubstr("10.9.0.2 advertises priority 105 > 100"));
+    EXPECT_THAT(good.awaitEvent("MASTER→BACKUP"), HasSubstr("10.9.0.2 advertises priority 200 > 100"));
     EXPECT_TRUE(awaitHolder(2));
 
-    poor.setPriority(105, true, "check api failed");
+    poor.setPriority(200, true, "check api failed");
     EXPECT_THAT(poor.awaitEvent("MASTER→FAULT"), HasSubstr("check api failed"));
     EXPECT_TRUE(awaitHolder(1));
 }
@@ -328,6 +328,21 @@ TEST_F(ElectionOnALan, SaysWhatIsMissingAtTheStart) {
     options.interface = "eth9";
     ElectionProcess nowhere(lan(), 1, options);
     EXPECT_EQ(nowhere.awaitEvent("error: "), "error: interface \"eth9\" does not exist (have: eth0, lo)");
+    ElectionProcess deaf(lan(), 1, electionOptions(100), CAP_NET_RAW);
+    EXPECT_EQ(deaf.awaitEvent("error: "),
+              "error: raw socket: Operation not permitted: CAP_NET_RAW is missing");
+    ElectionProcess lame(lan(), 1, electionOptions(100), CAP_NET_ADMIN);
+    EXPECT_THAT(lame.awaitEvent("error: "), HasSubstr("CAP_NET_ADMIN is missing"));
+}
+
+TEST_F(ElectionOnALan, DoesWithoutRealTimeAndLockedMemoryWhereTheyAreNotPermittedAndSaysSo) {
+    ElectionProcess ordinary(lan(), 1, electionOptions(100), CAP_SYS_NICE);
+    EXPECT_THAT(ordinary.awaitEvent("warning: no real-time scheduling"),
+                HasSubstr("CAP_SYS_NICE is missing"));
+    ordinary.awaitEvent("BACKUP→MASTER");
+    ElectionProcess unlocked(lan(), 2, electionOptions(90), CAP_IPC_LOCK);
+    EXPECT_THAT(unlocked.awaitEvent("warning: memory is not locked"), HasSubstr("CAP_IPC_LOCK is missing"));
+    unlocked.awaitEvent("INIT→BACKUP");
 }
 
 TEST_F(ElectionOnALan, TwoOfVersion2WithAPasswordElectAndRejectAStranger) {

@@ -60,7 +60,8 @@ ElectionOptions electionOptions(std::uint8_t priority,
 /// One Election in a process of its own on a host of the LAN, so that it can be frozen and killed.
 class ElectionProcess {
   public:
-    ElectionProcess(const Lan& lan, int host, const ElectionOptions& options);
+    /// `withoutCapability`: one that the process drops first.
+    ElectionProcess(const Lan& lan, int host, const ElectionOptions& options, int withoutCapability = -1);
     ~ElectionProcess();  // kills it
     ElectionProcess(const ElectionProcess&) = delete;
     ElectionProcess& operator=(const ElectionProcess&) = delete;

@@ -3,6 +3,7 @@
 #include "tests/unit/net/lab.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netpacket/packet.h>
@@ -10,7 +11,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -52,6 +55,17 @@ void removeNamespacesOfTheDead() {
         if (std::sscanf(name.c_str(), "flunit%d-", &pid) == 1 && ::kill(pid, 0) != 0)
             run("ip netns del " + name, false);
     }
+}
+
+void dropCapability(unsigned capability) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+    if (syscall(SYS_capget, &header, data.data()) != 0) std::_Exit(1);
+    data.at(capability / 32).effective &= ~(1U << capability % 32);
+    if (syscall(SYS_capset, &header, data.data()) != 0) std::_Exit(1);
+    // An unlimited allowance would do as well as the capability.
+    const rlimit small{.rlim_cur = 65536, .rlim_max = 65536};
+    if (capability == CAP_IPC_LOCK && setrlimit(RLIMIT_MEMLOCK, &small) != 0) std::_Exit(1);
 }
 
 /// The child's life: an Election whose events go out as lines and whose orders come in as lines.
@@ -177,7 +191,8 @@ ElectionOptions electionOptions(std::uint8_t priority, std::chrono::milliseconds
             .interface = "eth0"};
 }
 
-ElectionProcess::ElectionProcess(const Lan& lan, int host, const ElectionOptions& options) {
+ElectionProcess::ElectionProcess(const Lan& lan, int host, const ElectionOptions& options,
+                                 int withoutCapability) {
     std::array<int, 2> orders{};
     std::array<int, 2> events{};
     if (pipe2(orders.data(), O_CLOEXEC) != 0 || pipe2(events.data(), O_CLOEXEC) != 0) std::abort();
@@ -186,6 +201,7 @@ ElectionProcess::ElectionProcess(const Lan& lan, int host, const ElectionOptions
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(orders[1]);
         enter(lan.name(host));
+        if (withoutCapability >= 0) dropCapability(static_cast<unsigned>(withoutCapability));
         elect(options, orders[0], events[1]);
     }
     close(orders[0]);
