@@ -52,7 +52,7 @@ void HttpSession::awaitRequest() {
     parser_ = std::make_unique<Parser>();
     parser_->header_limit(kMaxHeader);
     parser_->body_limit(std::numeric_limits<std::uint64_t>::max());  // judged by requestRead()
-    if (buffer_.size() > 0) return readRequest();  // pipelined
+    if (buffer_.size() > 0) return readRequest();                    // pipelined
     limit(limits_.idle);
     socket_.async_read_some(buffer_.prepare(kMaxHeader),
                             [self = shared_from_this()](const error_code& error, std::size_t size) {

@@ -102,9 +102,12 @@ Json backendsJson(const StatusReport& report) {
     Json all = Json::array();
     for (const lb::BackendView& view : report.backends) {
         const lb::Endpoint& endpoint = view.backend.endpoint;
-        Json json{{"endpoint", lb::toString(endpoint)}, {"name", view.backend.name},
-                  {"health", toString(view.health)},    {"sinceSeconds", age(view.since, report.now)},
-                  {"detail", view.lastDetail},          {"probeSeconds", seconds(view.lastTook)}};
+        Json json{{"endpoint", lb::toString(endpoint)},
+                  {"name", view.backend.name},
+                  {"health", toString(view.health)},
+                  {"sinceSeconds", age(view.since, report.now)},
+                  {"detail", view.lastDetail},
+                  {"probeSeconds", std::chrono::duration<double>(view.lastTook).count()}};
         const auto counted =
             std::ranges::find(report.balancer.backends, endpoint, &lb::BackendStatistics::endpoint);
         addCounters(json, counted == report.balancer.backends.end() ? lb::BackendStatistics{} : *counted);

@@ -1,0 +1,83 @@
+#pragma once
+// A status report with something in every place, for the tests of what is made from it.
+
+#include "agent/admin/status.h"
+
+namespace fairlead::test {
+
+inline admin::StatusReport fullReport() {
+    using namespace std::chrono_literals;
+    const auto now = std::chrono::steady_clock::time_point(1000s);
+    const lb::Endpoint first = *lb::parseEndpoint("10.10.1.83:6443");
+    const lb::Endpoint second = *lb::parseEndpoint("[fd00::84]:6443");
+    const lb::Endpoint third = *lb::parseEndpoint("10.10.1.85:6443");
+    const lb::Endpoint left = *lb::parseEndpoint("10.10.1.99:6443");
+
+    admin::StatusReport report;
+    report.nodeName = "master1";
+    report.now = now;
+    report.started = now - 90s;
+    report.routerOptions.authentication = vrrp::Authentication::Pass;
+    report.routerOptions.password = "Admin123";
+    report.routerOptions.addresses = {boost::asio::ip::make_address_v4("10.10.1.108")};
+    report.router.virtualRouterId = 51;
+    report.router.state = vrrp::State::Master;
+    report.router.since = now - 12345ms;
+    report.router.cause = "no advertisement for 3.61 s";
+    report.router.priority = 111;
+    report.router.interface = "eth0";
+    report.router.primaryAddress = boost::asio::ip::make_address_v4("10.10.1.83");
+    report.router.peers = {{.address = boost::asio::ip::make_address_v4("10.10.1.84"),
+                            .priority = 101,
+                            .advertInterval = 200ms,
+                            .lastHeard = now - 150ms,
+                            .adverts = 77}};
+    report.router.advertsSent = 4711;
+    report.router.rejected = {{"authentication", 3}};
+    report.router.transitions = {{{vrrp::State::Initialize, vrrp::State::Backup}, 1},
+                                 {{vrrp::State::Backup, vrrp::State::Master}, 2}};
+    report.priorityExplanation = "100 + 11 (lb)";
+    report.checks = {
+        {.name = "lb", .up = true, .decided = true, .weight = 11, .detail = "port 16443 is listening"},
+        {.name = "etcd", .up = false, .decided = false, .weight = -5, .detail = ""}};
+    report.backends = {
+        {.backend = {.endpoint = first, .name = "master1"},
+         .health = lb::Health::Up,
+         .since = now - 60s,
+         .lastDetail = "200 OK",
+         .lastTook = 3500us},
+        {.backend = {.endpoint = third, .name = "master3"}, .health = lb::Health::Unknown, .since = now - 1s},
+        {.backend = {.endpoint = second, .name = "master2"},
+         .health = lb::Health::Down,
+         .since = now - 5s,
+         .lastDetail = "connect: Connection refused",
+         .lastTook = 90us}};
+    report.balancer.accepted = 20;
+    report.balancer.refused = 1;
+    report.balancer.retried = 2;
+    report.balancer.reset = 3;
+    report.balancer.open = 4;
+    report.balancer.backends = {
+        {.endpoint = first,
+         .open = 3,
+         .total = 15,
+         .bytesToBackend = 1000,
+         .bytesToClient = 5000000000,
+         .connectFailures = 0},
+        {.endpoint = left, .open = 1, .total = 2, .bytesToBackend = 7, .bytesToClient = 8},
+        {.endpoint = second, .total = 3, .connectFailures = 2}};
+    report.listeners = {*lb::parseEndpoint("0.0.0.0:16443")};
+    report.backendSource = "kubernetes";
+    report.kubernetes = kubernetes::ReflectorStatus{.watchUp = true,
+                                                    .server = "https://127.0.0.1:6443",
+                                                    .kubeconfig = "/etc/kubernetes/admin.conf",
+                                                    .lastError = "",
+                                                    .lastContact = now - 2s,
+                                                    .nodes = 3,
+                                                    .events = {{"ADDED", 3}, {"BOOKMARK", 5}},
+                                                    .relists = 1};
+    report.warnings = {"something needs a hand"};
+    return report;
+}
+
+}  // namespace fairlead::test
