@@ -15,6 +15,9 @@ std::expected<Endpoint, std::string> parseEndpoint(std::string_view text) {
     const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
     if (bracketed) host = host.substr(1, host.size() - 2);
 
+    // make_address() would stop at a NUL and take what stands before it.
+    if (host.find('\0') != std::string_view::npos) return std::unexpected("a NUL stands in the address");
+
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(std::string(host), error);
     if (error) return std::unexpected("'" + std::string(host) + "' is not an IP address");

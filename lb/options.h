@@ -20,6 +20,9 @@ struct ProxyOptions {
     std::chrono::milliseconds idleTimeout{0};  ///< no byte in either direction for so long: cut; 0: never
     std::uint32_t maxConnections = 0;          ///< over all workers; 0: from the file-descriptor limit
     unsigned workers = 0;                      ///< event loops; 0: one per core
+    /// A peer that answers nothing for so long is dead, be it idle or behind on its acknowledgements. Not in
+    /// the configuration file. The default is what client-go allows.
+    std::chrono::milliseconds peerTimeout{45000};
 };
 
 enum class HealthCheckType : std::uint8_t { Tcp, Tls, Http, Https };

@@ -64,9 +64,12 @@ std::optional<std::size_t> Picker::pickLeast(std::span<const Endpoint> tried, co
 
 std::optional<std::size_t> Picker::pickByHash(const boost::asio::ip::address& client,
                                               std::span<const Endpoint> tried) const {
+    const auto& usable = snapshot_->usable;
+    if (std::none_of(usable.begin(), usable.end(), [&](std::size_t index) { return untried(index, tried); }))
+        return std::nullopt;  // without walking the whole table for it
     const std::size_t home = stableHash(client.to_string()) % table_.size();
     for (std::size_t i = 0; i < table_.size(); ++i) {
-        const std::size_t index = snapshot_->usable[table_[(home + i) % table_.size()]];
+        const std::size_t index = usable[table_[(home + i) % table_.size()]];
         if (untried(index, tried)) return index;
     }
     return std::nullopt;

@@ -18,12 +18,12 @@ namespace {
 constexpr rlim_t kReservedDescriptors = 128;
 
 /// Two descriptors per connection, after what the rest needs.
-std::uint32_t connectionLimit(std::uint32_t configured) {
-    if (configured != 0) return configured;
+std::uint32_t connectionLimit(const ProxyOptions& options) {
+    if (options.maxConnections != 0) return options.maxConnections;
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1'000'000;
-    const rlim_t usable = limit.rlim_cur > 2 * kReservedDescriptors ? limit.rlim_cur - kReservedDescriptors
-                                                                    : limit.rlim_cur / 2;
+    const rlim_t reserved = kReservedDescriptors + options.workers * 2 * kPipesPerWorker;
+    const rlim_t usable = limit.rlim_cur > 2 * reserved ? limit.rlim_cur - reserved : limit.rlim_cur / 2;
     return static_cast<std::uint32_t>(std::clamp<rlim_t>(usable / 2, 1, 1'000'000));
 }
 
@@ -37,8 +37,8 @@ struct Proxy::Impl {
 };
 
 Proxy::Proxy(ProxyOptions options, EventSink sink) : impl_(std::make_unique<Impl>()) {
-    options.maxConnections = connectionLimit(options.maxConnections);
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
+    options.maxConnections = connectionLimit(options);
     impl_->shared.options = options;
     impl_->shared.sink = std::move(sink);
 
@@ -46,7 +46,7 @@ Proxy::Proxy(ProxyOptions options, EventSink sink) : impl_(std::make_unique<Impl
     for (Endpoint endpoint : options.bind) {
         requireFree(endpoint);
         for (std::vector<Descriptor>& own : listeners) {
-            own.push_back(listenOn(endpoint));
+            own.push_back(listenOn(endpoint, options.peerTimeout));
             endpoint = boundEndpoint(own.back());  // port 0: the first listener finds it, the others share it
         }
         impl_->endpoints.push_back(endpoint);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -12,11 +13,6 @@
 namespace fairlead::lb {
 namespace {
 
-// A peer that vanished without a word is found out within a minute, idle or not; client-go does it in 45 s.
-constexpr int kKeepaliveIdleSeconds = 30;
-constexpr int kKeepaliveIntervalSeconds = 10;
-constexpr int kKeepaliveProbes = 3;
-constexpr unsigned kUserTimeoutMilliseconds = 30'000;
 constexpr int kBacklog = 4096;
 
 int setInt(int fd, int level, int name, int value) {
@@ -24,13 +20,18 @@ int setInt(int fd, int level, int name, int value) {
 }
 
 /// Hints to the kernel: a socket without them still works, so a refusal is no error.
-void tune(int fd) {
+/// With TCP_USER_TIMEOUT set, it is that and not TCP_KEEPCNT which ends an idle connection, at the first
+/// probe behind it (tcp_keepalive_timer()): two thirds of the time before the first probe and a ninth between
+/// them leave room for three.
+void tune(int fd, std::chrono::milliseconds peerTimeout) {
+    const auto seconds = [&](int part) {
+        return std::max(1, static_cast<int>(peerTimeout.count() * part / 9000));
+    };
     setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     setInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    setInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveIdleSeconds);
-    setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveIntervalSeconds);
-    setInt(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes);
-    setInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(kUserTimeoutMilliseconds));
+    setInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(6));
+    setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(1));
+    limitSilence(fd, peerTimeout);
 }
 
 [[noreturn]] void fail(const Endpoint& endpoint, int error) {
@@ -64,9 +65,13 @@ void Descriptor::reset() {
     close();
 }
 
-Descriptor listenOn(const Endpoint& endpoint) {
+void limitSilence(int socket, std::chrono::milliseconds limit) {
+    setInt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(limit.count()));
+}
+
+Descriptor listenOn(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout) {
     Descriptor socket = bound(endpoint, true);
-    tune(socket.get());
+    tune(socket.get(), peerTimeout);
     if (listen(socket.get(), kBacklog) != 0) fail(endpoint, errno);
     return socket;
 }
@@ -84,12 +89,12 @@ Endpoint boundEndpoint(const Descriptor& listener) {
     return fromSockaddr(storage);
 }
 
-std::expected<Descriptor, int> startConnect(const Endpoint& endpoint) {
+std::expected<Descriptor, int> startConnect(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout) {
     sockaddr_storage storage{};
     const socklen_t length = toSockaddr(endpoint, storage);
     Descriptor socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) return std::unexpected(errno);
-    tune(socket.get());
+    tune(socket.get(), peerTimeout);
     if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
         errno != EINPROGRESS) {
         return std::unexpected(errno);

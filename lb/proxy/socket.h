@@ -2,6 +2,7 @@
 // The few socket calls of the proxy, with the options that every one of its sockets carries. Errors are errno
 // values or std::system_error, as each function says.
 
+#include <chrono>
 #include <expected>
 #include <utility>
 
@@ -37,10 +38,13 @@ class Descriptor {
     int fd_ = -1;
 };
 
+/// TCP_USER_TIMEOUT; 0: the system's own limits.
+void limitSilence(int socket, std::chrono::milliseconds limit);
+
 /// A listener shared by SO_REUSEPORT with the other workers' ones. What it sets (TCP_NODELAY, keepalive,
 /// TCP_USER_TIMEOUT) the accepted sockets inherit, which saves a handful of system calls per connection.
 /// Throws std::system_error that names the endpoint.
-Descriptor listenOn(const Endpoint& endpoint);
+Descriptor listenOn(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout);
 
 /// Whether somebody listens there already. SO_REUSEPORT would let us share the port with an older agent
 /// unawares. Throws std::system_error that names the endpoint if it can't be bound.
@@ -49,7 +53,7 @@ void requireFree(const Endpoint& endpoint);
 Endpoint boundEndpoint(const Descriptor& listener);
 
 /// Starts a non-blocking connect; errno if it failed at once.
-std::expected<Descriptor, int> startConnect(const Endpoint& endpoint);
+std::expected<Descriptor, int> startConnect(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout);
 
 /// SO_ERROR: the outcome of a connect, or why a connection broke; 0: none.
 int pendingError(const Descriptor& socket);

@@ -37,5 +37,9 @@ TEST(Endpoint, SaysWhatIsWrongWithAText) {
     }
 }
 
+TEST(Endpoint, ANulHidesNothingBehindIt) {
+    EXPECT_FALSE(parseEndpoint(std::string_view("10.10.1.83\0.evil:6443", 22)));
+}
+
 }  // namespace
 }  // namespace fairlead::lb

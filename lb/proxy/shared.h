@@ -1,0 +1,25 @@
+#pragma once
+// What the workers share, and nothing else.
+
+#include <atomic>
+#include <cstdint>
+
+#include "lb/event.h"
+#include "lb/options.h"
+
+namespace fairlead::lb {
+
+struct ProxyShared {
+    ProxyOptions options;  ///< maxConnections and workers resolved
+    EventSink sink;
+    std::atomic<std::uint32_t> open{0};  ///< connections over all workers
+};
+
+/// What an epoll event belongs to.
+struct EventSource {
+    enum class Kind : std::uint8_t { Wakeup, Listener, Side };
+    Kind kind;
+    explicit EventSource(Kind k) : kind(k) {}
+};
+
+}  // namespace fairlead::lb
