@@ -6,6 +6,6 @@ from .client import Client
 from .control_plane import ControlPlane, find_apiserver, find_etcd
 from .host import Host
 from .lab import Lab
-from .waiting import wait_for
+from .waiting import PATIENCE, wait_for
 
-__all__ = ["CLASSIC", "Agent", "Authority", "Client", "ControlPlane", "Host", "Lab", "binary", "find_apiserver", "find_etcd", "merged", "wait_for"]
+__all__ = ["CLASSIC", "PATIENCE", "Agent", "Authority", "Client", "ControlPlane", "Host", "Lab", "binary", "find_apiserver", "find_etcd", "merged", "wait_for"]

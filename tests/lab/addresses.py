@@ -97,9 +97,9 @@ class Observer:
     def _watch(self):
         while True:
             readable, _, _ = select.select([self._stop_out, *self._sockets], [], [])
-            if self._stop_out in readable:
-                return
             for source in readable:
+                if source is self._stop_out:
+                    continue
                 try:
                     message = source.recv(1 << 16)
                 except OSError as error:
@@ -111,6 +111,9 @@ class Observer:
                     if address != self.address:
                         continue
                     self._note(self._sockets[source], kind == RTM_NEWADDR)
+            # Whatever had happened before stop() was called has been read by now.
+            if self._stop_out in readable and len(readable) == 1:
+                return
 
     def _note(self, name, holds):
         holders = self._holders | {name} if holds else self._holders - {name}

@@ -1,6 +1,7 @@
 """What is on the wire: capturing VRRP and ARP, and sending crafted packets, by scapy."""
 
 import logging
+import socket
 import threading
 
 from . import namespaces
@@ -37,11 +38,11 @@ def raw_vrrp(source, payload, ttl=255):
 
 def send(host, *frames):
     """Puts frames on the host's wire."""
-    with namespaces.inside(host.namespace):
-        connection = conf.L2socket(iface="eth0")
-    with connection:
+    # Not by scapy's own socket: it looks at every interface of the machine first.
+    with namespaces.inside(host.namespace), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as connection:
+        connection.bind(("eth0", 0))
         for frame in frames:
-            connection.send(frame)
+            connection.send(bytes(frame))
 
 
 class Capture:

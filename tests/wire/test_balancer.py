@@ -8,7 +8,7 @@ import struct
 import time
 
 import pytest
-from lab import Lab, merged
+from lab import PATIENCE, Lab, merged
 
 VIP = "10.10.1.108"
 PORT = 16443
@@ -133,7 +133,7 @@ def test_open_connections_of_a_backend_that_fails_its_check_are_reset_at_once(si
             started = time.monotonic()
             with pytest.raises(ConnectionResetError):
                 dead.recv(1)
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 3 * PATIENCE
             assert ask(kept) == "master3"
         finally:
             site.backends["master2"].thaw()
@@ -226,7 +226,7 @@ def test_with_no_reachable_backend_a_client_is_not_kept_waiting(site):
     started = time.monotonic()
     with pytest.raises(OSError) as raised:
         site.client.http_get(VIP, PORT, "/", timeout=5)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 3 * PATIENCE
     assert not isinstance(raised.value, TimeoutError)
     assert raised.value.errno in (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, None)
     # Nobody else would do better: the VIP stays.

@@ -1,9 +1,10 @@
 """The election on a LAN: agents among themselves, and agents beside a real keepalived."""
 
+import os
 import time
 
 import pytest
-from lab import CLASSIC, Lab, merged
+from lab import CLASSIC, PATIENCE, Lab, merged
 from lab.wire import Capture, advertisement, raw_vrrp, send
 from scapy.layers.vrrp import VRRPv3
 
@@ -91,12 +92,12 @@ def test_the_best_agent_takes_over_from_keepalived_and_back(together):
         together.keepalived.stop()
         together.wait_holder("master3")
         # keepalived gives up by priority 0, so its successor waits for its skew time alone.
-        assert seen.longest_without_holder(since=stopped) < 2, seen.describe()
+        assert seen.longest_without_holder(since=stopped) < 2 * PATIENCE, seen.describe()
         assert settled(lab, together.masters).name == "master3"
         together.start_keepalived()
         together.wait_holder("master4")
         lab.wait_for(lambda: [host.agent.state for host in together.masters] == ["BACKUP"] * 3, 5, "three BACKUPs")
-        assert seen.longest_with_several() < 0.5, seen.describe()
+        assert seen.longest_with_several() < 0.5 * PATIENCE, seen.describe()
         assert {name for _, holders in seen.timeline for name in holders} == {"master3", "master4"}
 
 
@@ -129,8 +130,8 @@ def test_keepalived_takes_over_from_a_killed_agent(classic):
             killed = time.monotonic()
             classic.wait_holder("master4")
         # The kernel takes the address from the dead agent's host; nobody helps.
-        assert seen.longest_without_holder(since=killed) < 5, seen.describe()
-        assert seen.longest_with_several() < 3, seen.describe()
+        assert seen.longest_without_holder(since=killed) < 5 * PATIENCE, seen.describe()
+        assert seen.longest_with_several() < 3 * PATIENCE, seen.describe()
     finally:
         for host in classic.masters:
             if not host.agent.alive:
@@ -208,7 +209,7 @@ def test_a_clean_stop_hands_over_at_once(trio):
     with trio.lab.observe(VIP) as seen:
         assert trio.best.agent.stop() == 0
         assert successor(trio).name == "master2"
-    assert seen.longest_without_holder() < 0.5, seen.describe()
+    assert seen.longest_without_holder() < 0.5 * PATIENCE, seen.describe()
     assert seen.longest_with_several() == 0, seen.describe()
     assert not trio.best.holds(VIP)
 
@@ -218,9 +219,9 @@ def test_the_vip_leaves_a_killed_agents_host_by_itself(trio):
         trio.best.agent.kill()
         killed = time.monotonic()
         assert successor(trio).name == "master2"
-        assert time.monotonic() - killed < 3
+        assert time.monotonic() - killed < 3 * PATIENCE
         trio.lab.wait_for(lambda: not trio.best.holds(VIP), 5, "the kernel to remove the VIP")
-    assert seen.longest_with_several() < 2, seen.describe()
+    assert seen.longest_with_several() < 2 * PATIENCE, seen.describe()
     assert trio.lab.holders(VIP) == ["master2"]
 
 
@@ -234,8 +235,8 @@ def test_a_frozen_agent_loses_the_vip_and_wakes_up_as_backup_or_takes_it_back_al
             thawed = time.monotonic()
             trio.best.agent.thaw()
         trio.whole()
-    assert seen.longest_with_several(since=thawed) < 0.5, seen.describe()
-    assert seen.longest_without_holder(since=thawed) < 0.5, seen.describe()
+    assert seen.longest_with_several(since=thawed) < 0.5 * PATIENCE, seen.describe()
+    assert seen.longest_without_holder(since=thawed) < 0.5 * PATIENCE, seen.describe()
 
 
 def test_a_cut_link_moves_the_vip_and_healing_it_moves_it_back(trio):
@@ -291,6 +292,20 @@ def test_a_takeover_is_announced_by_gratuitous_arp_from_the_interfaces_own_mac(t
         trio.lab.wait_for(lambda: capture.gratuitous_arps(VIP), 5, "a gratuitous ARP")
     mac = trio.hosts[1].ip("-br", "link", "show", "eth0").split()[2]
     assert set(capture.gratuitous_arps(VIP)) == {mac}
+
+
+def processor_seconds(agent):
+    with open(f"/proc/{agent.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_holder_and_its_backups_cost_next_to_no_processor_time(trio):
+    """A real-time thread that goes round in a circle takes the processor from everybody else, etcd first of all."""
+    before = [processor_seconds(host.agent) for host in trio.hosts]
+    time.sleep(2)
+    used = [processor_seconds(host.agent) - earlier for host, earlier in zip(trio.hosts, before)]
+    assert max(used) < 0.2 * PATIENCE, used
 
 
 @pytest.fixture(scope="module")
