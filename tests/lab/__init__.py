@@ -6,6 +6,7 @@ from .client import Client
 from .control_plane import ControlPlane, find_apiserver, find_etcd
 from .host import Host
 from .lab import Lab
+from .stand_in import StandIn, StandInPlane
 from .waiting import PATIENCE, wait_for
 
-__all__ = ["CLASSIC", "PATIENCE", "Agent", "Authority", "Client", "ControlPlane", "Host", "Lab", "binary", "find_apiserver", "find_etcd", "merged", "wait_for"]
+__all__ = ["CLASSIC", "PATIENCE", "Agent", "Authority", "Client", "ControlPlane", "Host", "Lab", "StandIn", "StandInPlane", "binary", "find_apiserver", "find_etcd", "merged", "wait_for"]

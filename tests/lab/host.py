@@ -5,12 +5,14 @@ import http.client
 import os
 import socket
 import ssl
+import subprocess
 import sys
 
 from . import addresses, namespaces
 from .agent import Agent
 from .classic import haproxy_cfg, keepalived_conf
 from .processes import Process
+from .stand_in import StandIn
 
 
 class Host:
@@ -55,11 +57,11 @@ class Host:
 
     # --- programs ---
 
-    def start(self, name, *command, environment=None):
+    def start(self, name, *command, environment=None, stdin=subprocess.DEVNULL):
         """Any program; it ends with the lab at the latest."""
         number = sum(1 for each in self.processes if each.name.startswith(f"{name} ")) + 1
         log = os.path.join(self.directory, f"{name}-{number}.log")
-        process = Process(f"{name} on {self.name}", self.namespace, command, log, environment)
+        process = Process(f"{name} on {self.name}", self.namespace, command, log, environment, stdin)
         self.processes.append(process)
         return process
 
@@ -108,6 +110,10 @@ class Host:
         process = self.start("backend", *command)
         self.lab.wait_for(lambda: self.listens(port), 5, f"the backend on {self.name}")
         return process
+
+    def stand_in(self, *arguments, port=6443):
+        """The API server's stand-in, which shows faults on command; a stand_in.StandIn."""
+        return StandIn(self, port, *arguments)
 
     def listens(self, port):
         """Something accepts TCP connections on that port of this host."""

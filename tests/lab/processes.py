@@ -12,14 +12,14 @@ from . import namespaces
 class Process:
     """Started in a process group of its own, so that its children go with it."""
 
-    def __init__(self, name, namespace, command, log, environment=None):
+    def __init__(self, name, namespace, command, log, environment=None, stdin=subprocess.DEVNULL):
         self.name = name
         self.log = log
         self.command = [str(part) for part in command]
         with open(log, "ab") as output:
             self.popen = subprocess.Popen(
                 ["nsenter", f"--net={namespaces.path(namespace)}", "--", *self.command],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
