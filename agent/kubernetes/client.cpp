@@ -1,25 +1,33 @@
 #include "agent/kubernetes/client.h"
 
 #include <cpprest/http_client.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <pplx/threadpool.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
-#include <condition_variable>
 #include <mutex>
 #include <utility>
+
+#include "agent/kubernetes/response_body.h"
+#include "agent/kubernetes/tls.h"
 
 namespace fairlead::kubernetes {
 namespace {
 
 namespace http = web::http;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kMostBody = 64U << 20U;
-constexpr std::size_t kPiece = 64U << 10U;
+constexpr std::size_t kMostErrorBody = 64U << 10U;
 /// cpprestsdk would start 40 threads.
 constexpr std::size_t kThreads = 2;
+/// A server that answers by drops is left for another one.
+constexpr seconds kSlowestAnswer{60};
+/// Far above any timeoutSeconds that we ask for: the server ends a watch, not we.
+constexpr seconds kLongestWatch{3600};
+constexpr const char* kCancelled = "cancelled";
 
 void limitThreadPool() {
     static const bool once = [] {
@@ -29,31 +37,31 @@ void limitThreadPool() {
     static_cast<void>(once);
 }
 
-/// Only the identity's CA is trusted, not the system's, and the name is checked by OpenSSL itself.
-void secure(boost::asio::ssl::context& context, const Identity& identity, const std::string& name) {
-    SSL_CTX* native = context.native_handle();
-    SSL_CTX_set_cert_store(native, X509_STORE_new());
-    SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-    context.add_certificate_authority(boost::asio::buffer(identity.caPem));
-    if (!identity.clientCertificatePem.empty()) {
-        context.use_certificate_chain(boost::asio::buffer(identity.clientCertificatePem));
-        context.use_private_key(boost::asio::buffer(identity.clientKeyPem), boost::asio::ssl::context::pem);
-    }
-    X509_VERIFY_PARAM* verification = SSL_CTX_get0_param(native);
-    if (X509_VERIFY_PARAM_set1_ip_asc(verification, name.c_str()) != 1) {
-        X509_VERIFY_PARAM_set1_host(verification, name.c_str(), name.size());
-    }
+/// cpprestsdk hands the host of a URL to the resolver as it stands, brackets and all, but finds the port from
+/// the end: without its brackets an IPv6 address is dialled well.
+web::uri libraryUrl(std::string url) {
+    std::erase_if(url, [](char c) { return c == '[' || c == ']'; });
+    return {url};
 }
 
-/// What cpprestsdk says, and the system's or OpenSSL's reason behind it.
+/// What cpprestsdk says in better words. Its error codes lose their category, and "refused" is turned into
+/// "no route", so most of them must not be read as errno.
 std::string phrase(const std::exception& error) {
-    std::string text = error.what();
-    if (const auto* failure = dynamic_cast<const http::http_exception*>(&error);
-        failure && failure->error_code()) {
-        const std::string reason = failure->error_code().message();
-        if (text.find(reason) == std::string::npos) text += ": " + reason;
+    const std::string_view said = error.what();
+    const auto* failure = dynamic_cast<const http::http_exception*>(&error);
+    const int code = failure ? failure->error_code().value() : 0;
+    if (code == ETIMEDOUT) return "the connection timed out";
+    if (said.starts_with("Failed to connect")) {
+        return code == EHOSTUNREACH || code == ECONNREFUSED
+                   ? "connection refused or no route"
+                   : "cannot connect: " + std::generic_category().message(code);
     }
-    return text;
+    for (const std::string_view interrupted :
+         {"Failed to read", "Failed to write", "Retrieving message chunk header"}) {
+        if (said.starts_with(interrupted)) return "the connection was cut";
+    }
+    if (said.starts_with("Error in SSL handshake")) return "the TLS handshake failed";
+    return std::string(said);
 }
 
 std::optional<seconds> retryAfter(const http::http_response& response) {
@@ -62,134 +70,189 @@ std::optional<seconds> retryAfter(const http::http_response& response) {
     long value = 0;
     const std::string& text = found->second;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc{} || value < 0 || value > 86'400)
-        return std::nullopt;  // a date is not worth a clock
+    // A date is not worth a clock.
+    if (code != std::errc{} || end != text.data() + text.size() || value < 0 || value > 86'400)
+        return std::nullopt;
     return seconds(value);
+}
+
+http::client::http_client_config configuration(const ServerAddress& server, const Identity& identity,
+                                               ClientTimeouts timeouts,
+                                               const std::shared_ptr<Refusal>& refusal) {
+    http::client::http_client_config config;
+    config.set_validate_certificates(true);
+    config.set_max_redirects(0);
+    config.set_proxy(web::web_proxy(web::web_proxy::disabled));
+    // A net under our own time limits, for requests that nobody waits for any more.
+    config.set_timeout(std::max(timeouts.answer, timeouts.idle) + seconds(5));
+    // cpprestsdk keeps the callback, and so `refusal`, for as long as any handshake runs.
+    config.set_ssl_context_callback(
+        [identity, refusal, name = server.verifyName](boost::asio::ssl::context& context) {
+            secure(context, identity, name, refusal.get());
+        });
+    return config;
 }
 
 }  // namespace
 
 struct Client::Impl {
-    http::client::http_client client;
-    ClientTimeouts timeouts;
-    std::string host;
-    std::string token;
-    pplx::cancellation_token_source cancellation;
-    std::atomic<bool> cancelled{false};
-
-    static http::client::http_client_config configuration(const ServerAddress& server,
-                                                          const Identity& identity, ClientTimeouts timeouts) {
-        http::client::http_client_config config;
-        config.set_validate_certificates(true);
-        config.set_timeout(timeouts.idle);
-        config.set_ssl_context_callback(
-            [identity, name = server.verifyName](boost::asio::ssl::context& context) {
-                secure(context, identity, name);
-            });
-        return config;
-    }
+    /// A request under way; the library's tasks share it, so that it can be given up at any moment.
+    struct Request {
+        pplx::cancellation_token_source cancellation;
+        std::shared_ptr<ResponseBody> body = std::make_shared<ResponseBody>();
+        Answer head;  ///< written before body->begin()
+    };
 
     Impl(const ServerAddress& server, const Identity& identity, ClientTimeouts t)
-        : client(server.url, configuration(server, identity, t)),
+        : refusal(std::make_shared<Refusal>(server.verifyName)),
           timeouts(t),
           host(server.verifyName),
-          token(identity.token) {}
+          token(identity.token),
+          client(libraryUrl(server.url), configuration(server, identity, t, refusal)) {}
 
-    /// The task's value, or its exception; cancelled if it takes longer than `limit`, which cpprestsdk's own
-    /// time limit can't say separately for the head and for the body.
-    template <typename T>
-    T await(pplx::task<T> task, seconds limit) {
-        struct Done {
-            std::mutex mutex;
-            std::condition_variable changed;
-            bool value = false;
-        };
-        const auto done = std::make_shared<Done>();
-        task.then([done](const pplx::task<T>&) {
-            const std::lock_guard lock(done->mutex);
-            done->value = true;
-            done->changed.notify_all();
-        });
-        std::unique_lock lock(done->mutex);
-        if (!done->changed.wait_for(lock, limit, [&] { return done->value; })) {
-            lock.unlock();
-            cancellation.cancel();
-            try {
-                task.get();
-            } catch (
-                const std::exception&) {  // NOLINT(bugprone-empty-catch): the reason is the one thrown below
-            }
-            throw std::runtime_error("no answer within " + std::to_string(limit.count()) + " s");
+    std::shared_ptr<Request> send(const std::string& pathAndQuery) {
+        auto request = std::make_shared<Request>();
+        {
+            const std::lock_guard lock(mutex);
+            if (cancelled) return nullptr;
+            current = request;
         }
-        lock.unlock();
-        return task.get();
-    }
-
-    std::expected<Answer, std::string> run(
-        const std::string& pathAndQuery, seconds idle,
-        const std::function<bool(const Answer&, std::string_view)>& onBytes) {
-        if (cancelled) return std::unexpected("cancelled");
-        try {
-            http::http_request request(http::methods::GET);
-            request.set_request_uri(web::uri(pathAndQuery));
-            request.headers().add("Host", host);  // cpprestsdk takes SNI and the name to verify from it
-            request.headers().add("Accept", "application/json");
-            request.headers().add("User-Agent", "fairlead");
-            if (!token.empty()) request.headers().add("Authorization", "Bearer " + token);
-            http::http_response response =
-                await(client.request(request, cancellation.get_token()), timeouts.answer);
-            Answer answer{.status = response.status_code(), .body = "", .retryAfter = retryAfter(response)};
-            auto buffer = response.body().streambuf();
-            std::string piece(kPiece, '\0');
-            for (;;) {
-                // One byte is waited for, whatever has come with it is taken along.
-                const auto first = await(buffer.bumpc(), idle);
-                if (first == concurrency::streams::char_traits<char>::eof()) break;
-                piece[0] = static_cast<char>(first);
-                const std::size_t more = std::min(buffer.in_avail(), kPiece - 1);
-                const std::size_t got =
-                    more == 0
-                        ? 0
-                        : await(buffer.getn(reinterpret_cast<std::uint8_t*>(piece.data()) + 1, more), idle);
-                if (!onBytes(answer, {piece.data(), 1 + got})) {
-                    cancellation.cancel();
-                    break;
+        http::http_request message(http::methods::GET);
+        message.set_request_uri(web::uri(pathAndQuery));
+        message.headers().add("Host", host);  // cpprestsdk takes SNI and the name to verify from it
+        message.headers().add("Accept", "application/json");
+        message.headers().add("User-Agent", "fairlead");
+        if (!token.empty()) message.headers().add("Authorization", "Bearer " + token);
+        message.set_response_stream(
+            concurrency::streams::ostream(concurrency::streams::streambuf<std::uint8_t>(request->body)));
+        client.request(message, request->cancellation.get_token())
+            .then([request](const pplx::task<http::http_response>& task) {
+                try {
+                    const http::http_response response = task.get();
+                    request->head.status = response.status_code();
+                    request->head.retryAfter = retryAfter(response);
+                    request->body->begin();
+                    response.content_ready().then([request](const pplx::task<http::http_response>& whole) {
+                        try {
+                            whole.get();
+                            request->body->end();
+                        } catch (const std::exception& error) {
+                            request->body->fail(phrase(error));
+                        }
+                    });
+                } catch (const std::exception& error) {
+                    request->body->fail(phrase(error));
                 }
-            }
-            return answer;
+            });
+        return request;
+    }
+
+    /// Nobody waits for the request any more. One that has ended leaves its connection to the next.
+    void leave(const std::shared_ptr<Request>& request) {
+        {
+            const std::lock_guard lock(mutex);
+            current = nullptr;
+        }
+        if (request->body->abandon()) request->cancellation.cancel();
+    }
+
+    ClientError failure(const std::string& text) {
+        if (auto reason = refusal->take()) return {.text = std::move(*reason), .untrusted = true};
+        return {.text = text};
+    }
+
+    /// How long a body may be silent, and how long it may take altogether.
+    struct Patience {
+        milliseconds idle;
+        milliseconds whole;
+    };
+
+    /// Runs one request; `onBytes` ends it early by returning false.
+    std::expected<Answer, ClientError> run(
+        const std::string& pathAndQuery, Patience patience, const std::function<void(const Answer&)>& onHead,
+        const std::function<bool(const Answer&, std::string_view)>& onBytes) {
+        std::shared_ptr<Request> request;
+        try {
+            request = send(pathAndQuery);
         } catch (const std::exception& error) {
-            return std::unexpected(cancelled ? "cancelled" : phrase(error));
+            return std::unexpected(failure(phrase(error)));
+        }
+        if (!request) return std::unexpected(ClientError{.text = kCancelled});
+        auto result = read(*request, patience, onHead, onBytes);
+        leave(request);
+        return result;
+    }
+
+    std::expected<Answer, ClientError> read(
+        Request& request, Patience patience, const std::function<void(const Answer&)>& onHead,
+        const std::function<bool(const Answer&, std::string_view)>& onBytes) {
+        const auto begun = std::chrono::steady_clock::now();
+        const auto head = request.body->awaitHead(timeouts.answer);
+        if (!head) return std::unexpected(late("no answer", timeouts.answer));
+        if (!*head) return std::unexpected(failure(head->error()));
+        onHead(request.head);
+        for (;;) {
+            const auto bytes = request.body->read(patience.idle);
+            if (!bytes) return std::unexpected(late("not a byte", patience.idle));
+            if (!*bytes) return std::unexpected(failure(bytes->error()));
+            if ((*bytes)->empty() || !onBytes(request.head, **bytes)) return request.head;
+            if (std::chrono::steady_clock::now() - begun > patience.whole)
+                return std::unexpected(late("no complete answer", patience.whole));
         }
     }
+
+    static ClientError late(const char* what, milliseconds limit) {
+        return {.text = std::string(what) + " within " + std::to_string(limit.count()) + " ms"};
+    }
+
+    const std::shared_ptr<Refusal> refusal;
+    const ClientTimeouts timeouts;
+    const std::string host;
+    const std::string token;
+    http::client::http_client client;
+
+    std::mutex mutex;
+    bool cancelled = false;
+    std::shared_ptr<Request> current;
 };
 
 Client::Client(const ServerAddress& server, const Identity& identity, ClientTimeouts timeouts) {
+    if (!server.url.starts_with("https://"))
+        throw std::runtime_error("the API server's URL '" + server.url + "' must begin with https://");
     limitThreadPool();
+    Refusal unused("");
+    boost::asio::ssl::context trial(boost::asio::ssl::context::tls_client);
+    secure(trial, identity, server.verifyName, &unused);
     impl_ = std::make_unique<Impl>(server, identity, timeouts);
 }
 
 Client::~Client() = default;
 
-std::expected<Answer, std::string> Client::get(const std::string& pathAndQuery) {
+std::expected<Answer, ClientError> Client::get(const std::string& pathAndQuery) {
     std::string body;
     bool tooLarge = false;
-    auto answer =
-        impl_->run(pathAndQuery, impl_->timeouts.answer, [&](const Answer&, std::string_view bytes) {
+    auto answer = impl_->run(
+        pathAndQuery, {.idle = impl_->timeouts.answer, .whole = kSlowestAnswer}, [](const Answer&) {},
+        [&](const Answer&, std::string_view bytes) {
             tooLarge = body.size() + bytes.size() > kMostBody;
             if (!tooLarge) body += bytes;
             return !tooLarge;
         });
-    if (tooLarge) return std::unexpected("the answer is larger than 64 MiB");
+    if (tooLarge) return std::unexpected(ClientError{.text = "the answer is larger than 64 MiB"});
     if (answer) answer->body = std::move(body);
     return answer;
 }
 
-std::expected<Answer, std::string> Client::stream(const std::string& pathAndQuery,
+std::expected<Answer, ClientError> Client::stream(const std::string& pathAndQuery,
+                                                  const std::function<void()>& onOpen,
                                                   const std::function<bool(std::string_view)>& onBytes) {
-    constexpr std::size_t kMostErrorBody = 64U << 10U;
     std::string errorBody;
-    auto answer =
-        impl_->run(pathAndQuery, impl_->timeouts.idle, [&](const Answer& head, std::string_view bytes) {
+    auto answer = impl_->run(
+        pathAndQuery, {.idle = impl_->timeouts.idle, .whole = kLongestWatch},
+        [&](const Answer& head) {
+            if (head.status == http::status_codes::OK) onOpen();
+        },
+        [&](const Answer& head, std::string_view bytes) {
             if (head.status == http::status_codes::OK) return onBytes(bytes);
             errorBody += bytes;
             return errorBody.size() < kMostErrorBody;
@@ -199,8 +262,15 @@ std::expected<Answer, std::string> Client::stream(const std::string& pathAndQuer
 }
 
 void Client::cancel() {
-    impl_->cancelled = true;
-    impl_->cancellation.cancel();
+    std::shared_ptr<Impl::Request> request;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->cancelled = true;
+        request = impl_->current;
+    }
+    if (!request) return;
+    request->body->fail(kCancelled);  // whatever the library is waiting for, our caller no longer is
+    request->cancellation.cancel();
 }
 
 }  // namespace fairlead::kubernetes

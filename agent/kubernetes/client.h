@@ -1,9 +1,8 @@
 #pragma once
-// HTTPS to one API server, over cpprestsdk, which only client.cpp knows. Every call blocks its caller (the
-// reflector's thread) and ends early by cancel(). The server is always verified: its chain against the
-// identity's CA, its name against `verifyName`.
+// HTTPS to one API server, over cpprestsdk, which only client.cpp and response_body.h know. Every call blocks
+// its caller (the reflector's thread) and ends early by cancel(). The server is always verified: its chain
+// against the identity's CA, its name against `verifyName`. No redirect is followed, no proxy is used.
 
-#include <atomic>
 #include <chrono>
 #include <expected>
 #include <functional>
@@ -22,34 +21,43 @@ struct ServerAddress {
 };
 
 struct ClientTimeouts {
-    std::chrono::seconds answer{
-        10};  ///< until the response's head, and then for each further piece of a plain answer
-    std::chrono::seconds idle{
-        90};  ///< a watch without a byte for so long is dead (bookmarks come about once a minute)
+    /// Until the response's head, and then for each further piece of a plain answer.
+    std::chrono::milliseconds answer{10'000};
+    /// A watch without a byte for so long is dead (bookmarks come about once a minute).
+    std::chrono::milliseconds idle{90'000};
 };
 
 struct Answer {
     unsigned status = 0;
     std::string body;                                ///< of a watch: empty, unless the status wasn't 200
-    std::optional<std::chrono::seconds> retryAfter;  ///< from Retry-After
+    std::optional<std::chrono::seconds> retryAfter;  ///< from Retry-After, where it is a number
+};
+
+struct ClientError {
+    std::string text;        ///< one phrase: what failed, e.g. "connection refused or no route"
+    bool untrusted = false;  ///< the server's certificate was refused: another kubeconfig's CA may know it
 };
 
 class Client {
   public:
+    /// Throws std::runtime_error naming the kubeconfig if its certificates or key can't be used.
     Client(const ServerAddress& server, const Identity& identity, ClientTimeouts timeouts);
+    /// No call may be under way.
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    /// GET; the body is bounded to 64 MiB. The error is one phrase: what failed, e.g. "Connection refused".
-    std::expected<Answer, std::string> get(const std::string& pathAndQuery);
+    /// GET; the body is bounded to 64 MiB.
+    std::expected<Answer, ClientError> get(const std::string& pathAndQuery);
 
-    /// GET whose body is a stream: `onBytes` gets each piece as it arrives and ends the stream by returning
-    /// false. Returns when the server ended it (or at once with the body, if the status wasn't 200).
-    std::expected<Answer, std::string> stream(const std::string& pathAndQuery,
+    /// GET whose body is a stream: with status 200 `onOpen` is called once, then `onBytes` with each piece as
+    /// it arrives; it ends the stream by returning false. Returns when the server ended it (or with the
+    /// body, if the status wasn't 200).
+    std::expected<Answer, ClientError> stream(const std::string& pathAndQuery,
+                                              const std::function<void()>& onOpen,
                                               const std::function<bool(std::string_view)>& onBytes);
 
-    /// Any thread: the call under way, and every later one, ends with "cancelled".
+    /// Any thread: the call under way, and every later one, ends at once with "cancelled".
     void cancel();
 
   private:

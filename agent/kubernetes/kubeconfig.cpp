@@ -13,6 +13,8 @@
 namespace fairlead::kubernetes {
 namespace {
 
+constexpr std::size_t kMostBytes = 1U << 20U;
+
 /// Thrown inside the parser only, with what is to be said.
 struct Refusal : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -159,6 +161,7 @@ std::string fileOr(const std::string& pem, const std::string& file, const std::f
 }  // namespace
 
 std::expected<Kubeconfig, std::string> parseKubeconfig(std::string_view text, const std::string& file) {
+    if (text.size() > kMostBytes) return std::unexpected(file + ": is larger than 1 MiB");
     try {
         std::istringstream stream{std::string(text)};
         YAML::Parser events(stream);
@@ -168,7 +171,8 @@ std::expected<Kubeconfig, std::string> parseKubeconfig(std::string_view text, co
     } catch (const Refusal& refusal) {
         return std::unexpected(refusal.what());
     } catch (const YAML::Exception& error) {
-        return std::unexpected(file + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
+        const std::string line = error.mark.is_null() ? "" : ":" + std::to_string(error.mark.line + 1);
+        return std::unexpected(file + line + ": " + error.msg);
     } catch (const std::logic_error& error) {
         // yaml-cpp's scanner lets these out on some garbage.
         return std::unexpected(file + ": not YAML: " + error.what());

@@ -20,7 +20,7 @@ struct Kubeconfig {
     std::string token, tokenFile;
 };
 
-/// The error is "FILE:LINE: what is wrong" or "FILE: what is wrong".
+/// The error is "FILE:LINE: what is wrong" or "FILE: what is wrong". A text beyond 1 MiB is refused.
 std::expected<Kubeconfig, std::string> parseKubeconfig(std::string_view text, const std::string& file);
 
 /// What a connection needs, everything read.
@@ -32,6 +32,8 @@ struct Identity {
     std::string caPem;
     std::string clientCertificatePem, clientKeyPem;  ///< both or none
     std::string token;
+
+    friend bool operator==(const Identity&, const Identity&) = default;
 };
 
 /// Reads a kubeconfig and the files it names (relative to its folder).

@@ -3,11 +3,15 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace fairlead::kubernetes {
+
+/// Four times what Kubernetes is tested for; a server that tells of more is not believed.
+inline constexpr std::size_t kMostNodes = 20'000;
 
 struct Node {
     std::string name;

@@ -7,14 +7,23 @@ namespace fairlead::kubernetes {
 void NodeStore::replace(const std::vector<Node>& nodes) {
     nodes_.clear();
     for (const Node& node : nodes)
-        nodes_.insert_or_assign(node.name, node);
+        put(node);
+}
+
+void NodeStore::put(const Node& node) {
+    const auto known = nodes_.find(node.name);
+    if (known != nodes_.end()) {
+        known->second = node;
+    } else if (nodes_.size() < kMostNodes) {
+        nodes_.emplace(node.name, node);
+    }
 }
 
 void NodeStore::apply(const WatchEvent& event) {
     if (event.type == EventType::Deleted) {
         nodes_.erase(event.node.name);
     } else if (event.type == EventType::Added || event.type == EventType::Modified) {
-        nodes_.insert_or_assign(event.node.name, event.node);
+        put(event.node);
     }
 }
 

@@ -27,7 +27,8 @@ class NodeStore {
   public:
     explicit NodeStore(NodeStoreOptions options) : options_(std::move(options)) {}
 
-    /// A fresh list replaces everything: what isn't in it was deleted while we weren't looking.
+    /// A fresh list replaces everything: what isn't in it was deleted while we weren't looking. Never holds
+    /// more than kMostNodes.
     void replace(const std::vector<Node>& nodes);
     /// Added, Modified or Deleted; anything else changes nothing.
     void apply(const WatchEvent& event);
@@ -44,6 +45,7 @@ class NodeStore {
         std::vector<std::string> skipped;
     };
     [[nodiscard]] Choice choose() const;
+    void put(const Node& node);
 
     NodeStoreOptions options_;
     std::map<std::string, Node> nodes_;

@@ -1,6 +1,8 @@
 #pragma once
-// Keeps the list of control-plane hosts: LIST, then WATCH, for ever, on a thread of its own. An edge over
-// cpprestsdk; what it decides with is pure (kubeconfig.h, watch_decoder.h, node_store.h, backoff.h).
+// Keeps the list of control-plane hosts: LIST, then WATCH, for ever, on a thread of its own. It tries the
+// kubeconfigs in order, each at the local API server, then at the others; session.h is what one of them is
+// asked, client.h the edge over cpprestsdk. What it decides with is pure (kubeconfig.h, watch_decoder.h,
+// node_store.h, backoff.h, change_log.h).
 //
 // It only ever improves the backend list: nothing here is fatal. A missing or refused kubeconfig, a 403, a
 // cut stream, an API server that isn't there yet: each is said once per change of cause, and retried with
@@ -26,8 +28,9 @@ struct ReflectorOptions {
     std::string nodeSelector;   ///< label selector, as kubectl's -l takes it
     bool ipv6 = false;          ///< which family of InternalIP becomes the backend
     std::uint16_t port = 6443;  ///< of every API server
-    std::chrono::seconds watchdog{
-        90};  ///< a watch without a byte for so long is dead; bookmarks come once a minute
+    /// A watch without a byte for so long is dead; bookmarks come about once a minute.
+    std::chrono::milliseconds watchdog{90'000};
+    std::chrono::milliseconds patience{10'000};  ///< for an answer to begin, the connection included
     std::vector<boost::asio::ip::address> vips;  ///< never taken for a Node's address, never dialled
 };
 

@@ -1,98 +1,51 @@
 #include "agent/kubernetes/watch_decoder.h"
 
-#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "agent/kubernetes/node_reader.h"
 
 namespace fairlead::kubernetes {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr std::size_t kLongestMessage = 500;
-constexpr std::size_t kMostAddresses = 64;
-
-/// Without what makes Nodes large and doesn't concern us.
-Json parseJson(std::string_view text) {
-    return Json::parse(
-        text,
-        [](int, Json::parse_event_t event, Json& value) {
-            return event != Json::parse_event_t::key || (value != "managedFields" && value != "images");
-        },
-        false);
+std::expected<Node, std::string> nodeOf(ApiObject& object) {
+    if (!object.hasMetadata) return std::unexpected("an object without metadata");
+    if (object.node.name.empty()) return std::unexpected("an object without a name");
+    return std::move(object.node);
 }
 
-const Json* member(const Json& object, const char* key) {
-    if (!object.is_object()) return nullptr;
-    const auto found = object.find(key);
-    return found != object.end() ? &*found : nullptr;
-}
-
-std::string textAt(const Json& object, const char* key) {
-    const Json* value = member(object, key);
-    const auto* text = value ? value->get_ptr<const std::string*>() : nullptr;
-    return text ? *text : "";
-}
-
-/// Nothing if it isn't a Node that has a name.
-std::expected<Node, std::string> decodeNode(const Json& object) {
-    const Json* metadata = member(object, "metadata");
-    if (!metadata) return std::unexpected("an object without metadata");
-    Node node{.name = textAt(*metadata, "name"), .resourceVersion = textAt(*metadata, "resourceVersion")};
-    if (node.name.empty()) return std::unexpected("an object without a name");
-    const Json* deletion = member(*metadata, "deletionTimestamp");
-    node.deleting = deletion && !deletion->is_null();
-    const Json* status = member(object, "status");
-    const Json* addresses = status ? member(*status, "addresses") : nullptr;
-    if (addresses && addresses->is_array()) {
-        for (const Json& entry : *addresses) {
-            if (textAt(entry, "type") != "InternalIP" || node.internalAddresses.size() >= kMostAddresses)
-                continue;
-            boost::system::error_code error;
-            const auto address = boost::asio::ip::make_address(textAt(entry, "address"), error);
-            if (!error) node.internalAddresses.push_back(address);
-        }
-    }
-    return node;
-}
-
-std::string describeStatus(const Json& status) {
-    std::string text = textAt(status, "reason");
-    const std::string message = textAt(status, "message");
-    if (!message.empty()) text += (text.empty() ? "" : ": ") + message;
-    if (text.size() > kLongestMessage) text.resize(kLongestMessage);
-    return text;
+std::string describeStatus(const ApiObject& status) {
+    if (status.reason.empty()) return status.message;
+    return status.message.empty() ? status.reason : status.reason + ": " + status.message;
 }
 
 std::expected<WatchEvent, std::string> decodeEvent(std::string_view line) {
-    const Json root = parseJson(line);
-    if (!root.is_object()) return std::unexpected("a line that is not a JSON object");
-    const std::string type = textAt(root, "type");
-    const Json* object = member(root, "object");
-    if (!object || !object->is_object()) return std::unexpected("an event without an object");
+    NodeReader reader(NodeReader::Document::Event);
+    if (!reader.read(line)) return std::unexpected(reader.error());
+    if (!reader.hasObject()) return std::unexpected("an event without an object");
+    ApiObject& object = reader.object();
     WatchEvent event;
-    if (type == "ERROR") {
+    if (reader.type() == "ERROR") {
         event.type = EventType::Error;
-        const Json* code = member(*object, "code");
-        event.code = code && code->is_number_integer() ? code->get<int>() : 0;
-        event.message = describeStatus(*object);
+        event.code = object.code;
+        event.message = describeStatus(object);
         return event;
     }
-    if (type == "BOOKMARK") {
+    if (reader.type() == "BOOKMARK") {
         event.type = EventType::Bookmark;
-        const Json* metadata = member(*object, "metadata");
-        event.node.resourceVersion = metadata ? textAt(*metadata, "resourceVersion") : "";
+        event.node.resourceVersion = std::move(object.node.resourceVersion);
         if (event.node.resourceVersion.empty()) return std::unexpected("a bookmark without resourceVersion");
         return event;
     }
-    if (type == "ADDED") {
+    if (reader.type() == "ADDED") {
         event.type = EventType::Added;
-    } else if (type == "MODIFIED") {
+    } else if (reader.type() == "MODIFIED") {
         event.type = EventType::Modified;
-    } else if (type == "DELETED") {
+    } else if (reader.type() == "DELETED") {
         event.type = EventType::Deleted;
     } else {
         return std::unexpected("an event of an unknown type");
     }
-    auto node = decodeNode(*object);
+    auto node = nodeOf(object);
     if (!node) return std::unexpected(node.error());
     event.node = std::move(*node);
     return event;
@@ -136,28 +89,27 @@ std::expected<std::vector<WatchEvent>, std::string> WatchDecoder::feed(std::stri
 }
 
 std::expected<NodeList, std::string> decodeNodeList(std::string_view body) {
-    const Json root = parseJson(body);
-    const Json* metadata = member(root, "metadata");
-    const Json* items = member(root, "items");
-    if (!metadata || textAt(root, "kind") != "NodeList")
-        return std::unexpected("the answer is not a NodeList");
+    NodeReader reader(NodeReader::Document::List);
+    if (!reader.read(body)) return std::unexpected(reader.error());
+    ApiObject& frame = reader.object();
+    if (!frame.hasMetadata || frame.kind != "NodeList")
+        return std::unexpected("an answer that is not a NodeList");
+    if (frame.node.resourceVersion.empty()) return std::unexpected("a NodeList without resourceVersion");
     NodeList list{.nodes = {},
-                  .resourceVersion = textAt(*metadata, "resourceVersion"),
-                  .continueToken = textAt(*metadata, "continue")};
-    if (list.resourceVersion.empty()) return std::unexpected("the NodeList has no resourceVersion");
-    if (!items || items->is_null()) return list;  // Go writes an empty list as null
-    if (!items->is_array()) return std::unexpected("the NodeList's items are not a list");
-    for (const Json& item : *items) {
-        auto node = decodeNode(item);
-        if (!node) return std::unexpected("the NodeList holds " + node.error());
+                  .resourceVersion = std::move(frame.node.resourceVersion),
+                  .continueToken = std::move(frame.continueToken)};
+    list.nodes.reserve(reader.items().size());
+    for (ApiObject& item : reader.items()) {
+        auto node = nodeOf(item);
+        if (!node) return std::unexpected("a NodeList with " + node.error());
         list.nodes.push_back(std::move(*node));
     }
     return list;
 }
 
 std::string statusMessage(std::string_view body) {
-    const Json root = parseJson(body);
-    return textAt(root, "kind") == "Status" ? describeStatus(root) : "";
+    NodeReader reader(NodeReader::Document::List);
+    return reader.read(body) && reader.object().kind == "Status" ? describeStatus(reader.object()) : "";
 }
 
 }  // namespace fairlead::kubernetes

@@ -1,7 +1,8 @@
 #pragma once
 // From the bytes of the Kubernetes API to Nodes and events. Pure; whatever arrives, nothing here throws or
-// grows without bound. Format: one JSON object per line, {"type": …, "object": …} (API concepts, "Efficient
-// detection of changes").
+// grows beyond a small multiple of kMaxEventSize: the JSON is read as a stream (node_reader.h), nothing is
+// kept of it but the few fields of node.h. Format: one JSON object per line, {"type": …, "object": …} (API
+// concepts, "Efficient detection of changes").
 
 #include <expected>
 #include <string>
@@ -25,7 +26,7 @@ class WatchDecoder {
     std::string line_;
 };
 
-/// A page of a NodeList.
+/// A page of a NodeList, of at most kMostNodes.
 std::expected<NodeList, std::string> decodeNodeList(std::string_view body);
 
 /// What a Status object says, in one phrase; empty if `body` is none.

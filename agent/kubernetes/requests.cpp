@@ -1,0 +1,91 @@
+#include "agent/kubernetes/requests.h"
+
+#include <algorithm>
+
+namespace fairlead::kubernetes {
+namespace {
+
+constexpr std::string_view kNodes = "/api/v1/nodes?";
+constexpr std::string_view kPageSize = "500";
+
+bool isAlphanumeric(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/// RFC 3986, 2.1: everything but its unreserved characters.
+std::string percentEncoded(std::string_view text) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    constexpr std::string_view kUnreserved = "-._~";
+    std::string result;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (isAlphanumeric(c) || kUnreserved.contains(c)) {
+            result += c;
+        } else {
+            result += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
+        }
+    }
+    return result;
+}
+
+std::string selecting(std::string_view selector) {
+    return selector.empty() ? "" : "labelSelector=" + percentEncoded(selector) + "&";
+}
+
+/// The account that a 403 names, as in: nodes is forbidden: User "kubernetes-admin" cannot list resource …
+/// Only one that can be pasted into a shell; else a placeholder.
+std::string deniedUser(std::string_view message) {
+    constexpr std::string_view kMark = "User \"";
+    constexpr std::string_view kHarmless = ":._@-";
+    const std::size_t mark = message.find(kMark);
+    if (mark == std::string_view::npos) return "USER";
+    const std::string_view user = message.substr(mark + kMark.size());
+    const std::size_t end = user.find('"');
+    const std::string_view name = user.substr(0, end);
+    const bool harmless = end != std::string_view::npos && end > 0 && name.front() != '-' &&
+                          std::all_of(name.begin(), name.end(),
+                                      [&](char c) { return isAlphanumeric(c) || kHarmless.contains(c); });
+    return harmless ? std::string(name) : "USER";
+}
+
+}  // namespace
+
+std::string listPath(std::string_view selector, std::string_view continueToken) {
+    std::string path = std::string(kNodes) + selecting(selector) + "limit=" + std::string(kPageSize);
+    if (!continueToken.empty()) path += "&continue=" + percentEncoded(continueToken);
+    return path;
+}
+
+std::string watchPath(std::string_view selector, std::string_view resourceVersion, int seconds) {
+    return std::string(kNodes) + selecting(selector) +
+           "watch=true&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(seconds) +
+           "&resourceVersion=" + percentEncoded(resourceVersion);
+}
+
+std::string hostOf(std::string_view url) {
+    constexpr std::string_view kScheme = "https://";
+    if (url.starts_with(kScheme)) url.remove_prefix(kScheme.size());
+    url = url.substr(0, url.find('/'));
+    if (url.starts_with('[')) {
+        url.remove_prefix(1);
+        return std::string(url.substr(0, url.find(']')));
+    }
+    return std::string(url.substr(0, url.find(':')));
+}
+
+std::string describeDenial(unsigned status, std::string_view message, const Identity& identity,
+                           const std::optional<std::string>& validity) {
+    std::string text = identity.file + ": " + std::to_string(status);
+    if (!message.empty()) text += " " + std::string(message);
+    if (status == 401) {
+        if (validity) return text + " (its client certificate " + *validity + ")";
+        return text + " (the API server doesn't accept this identity: another cluster's, or expired?)";
+    }
+    return text +
+           " (it may not list and watch Nodes; grant it: kubectl create clusterrole fairlead "
+           "--verb=get,list,watch --resource=nodes && kubectl create clusterrolebinding fairlead "
+           "--clusterrole=fairlead --user=" +
+           deniedUser(message) + ")";
+}
+
+}  // namespace fairlead::kubernetes

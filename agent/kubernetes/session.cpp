@@ -1,0 +1,169 @@
+#include "agent/kubernetes/session.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "agent/kubernetes/requests.h"
+#include "agent/kubernetes/tls.h"
+#include "agent/kubernetes/watch_decoder.h"
+
+namespace fairlead::kubernetes {
+namespace {
+
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+using Kind = Outcome::Kind;
+
+/// A list that changes under our pages is begun again so often before it counts as a failure.
+constexpr int kListRestarts = 3;
+/// Far above what kMostNodes in pages can need.
+constexpr int kMostPages = 1000;
+/// A watch that ends sooner is not followed by the next one at once.
+constexpr seconds kShortWatch{1};
+/// A watch that was open for so long had worked: the back-off begins anew after it.
+constexpr seconds kGoodWatch{10};
+
+/// The error of a decoder, in `failed`.
+Outcome garbage(const char* where, const std::string& error) {
+    return {.kind = Kind::Unreachable, .cause = std::string(where) + " sent " + error};
+}
+
+}  // namespace
+
+Outcome Session::run() {
+    for (;;) {
+        NodeList list;
+        std::optional<Outcome> outcome = readList(list);
+        if (!outcome) {
+            listener_.onList(list.nodes);
+            outcome = watch(list.resourceVersion);
+        }
+        if (listener_.stopping()) return {.kind = Kind::Stopped};
+        if (outcome) {
+            outcome->lasted = lasted_;
+            return std::move(*outcome);
+        }
+    }
+}
+
+std::optional<Outcome> Session::readList(NodeList& list) {
+    int restarts = 0;
+    for (int page = 0; page < kMostPages; ++page) {
+        const auto answer = client_.get(listPath(selector_, list.continueToken));
+        if (!answer) {
+            return Outcome{.kind = Kind::Unreachable,
+                           .cause = answer.error().text,
+                           .untrusted = answer.error().untrusted};
+        }
+        listener_.onContact();
+        if (answer->status == 410 && !list.continueToken.empty() && restarts++ < kListRestarts) {
+            list = {};  // the snapshot behind the pages is gone; a mix of two would miss Nodes
+            continue;
+        }
+        if (answer->status != 200) return refused("LIST", *answer);
+        auto part = decodeNodeList(answer->body);
+        if (!part) return garbage("LIST", part.error());
+        if (list.nodes.size() + part->nodes.size() > kMostNodes)
+            return garbage("LIST", "more than " + std::to_string(kMostNodes) + " Nodes");
+        std::move(part->nodes.begin(), part->nodes.end(), std::back_inserter(list.nodes));
+        list.resourceVersion = part->resourceVersion;
+        list.continueToken = part->continueToken;
+        if (list.continueToken.empty()) return std::nullopt;
+    }
+    return garbage("LIST", "pages without end");
+}
+
+std::optional<Outcome> Session::watch(std::string resourceVersion) {
+    for (;;) {
+        const auto begun = Clock::now();
+        Stream stream = readStream(resourceVersion);
+        const auto took = Clock::now() - begun;
+        lasted_ = lasted_ || took >= kGoodWatch;
+        if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
+        if (stream.failed) return stream.failed;
+        if (stream.expired) {
+            listener_.onRelist("the watch's resourceVersion is too old");
+            // Once is everyday, again and again is a server that is out of its mind.
+            if (took >= kShortWatch) {
+                relistPause_.reset();
+            } else {
+                listener_.pause(relistPause_.next(0));
+            }
+            return std::nullopt;
+        }
+        // The server ended the watch in good order, as it does every few minutes: the moment to notice that
+        // a kubeconfig has been renewed or that a better one has come.
+        if (listener_.identitiesChanged())
+            return Outcome{.kind = Kind::Renewed, .cause = "the kubeconfigs have changed"};
+        if (took < kShortWatch) listener_.pause(kShortWatch);
+        if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
+    }
+}
+
+Session::Stream Session::readStream(std::string& resourceVersion) {
+    const int limit = std::uniform_int_distribution<int>(300, 600)(random_);
+    WatchDecoder decoder;
+    Stream stream;
+    const auto answer = client_.stream(
+        watchPath(selector_, resourceVersion, limit), [this] { listener_.onWatching(); },
+        [&](std::string_view bytes) {
+            listener_.onContact();
+            auto events = decoder.feed(bytes);
+            if (!events) {
+                stream.failed = garbage("WATCH", events.error());
+                return false;
+            }
+            // Nothing that follows an error is of use.
+            const auto error = std::find_if(events->begin(), events->end(), [](const WatchEvent& event) {
+                return event.type == EventType::Error;
+            });
+            const bool failed = error != events->end();
+            if (failed) events->erase(error + 1, events->end());
+            if (!events->empty()) listener_.onEvents(*events);
+            for (const WatchEvent& event : *events) {
+                if (!event.node.resourceVersion.empty()) resourceVersion = event.node.resourceVersion;
+            }
+            if (failed) {
+                const WatchEvent& last = events->back();
+                stream.expired = last.code == 410;
+                if (!stream.expired) {
+                    stream.failed = Outcome{.kind = Kind::Interrupted,
+                                            .cause = "the watch ended with the error " +
+                                                     std::to_string(last.code) + " " + last.message};
+                }
+                return false;
+            }
+            return !listener_.stopping();
+        });
+    if (stream.failed || stream.expired) return stream;
+    if (!answer) {
+        stream.failed = Outcome{.kind = Kind::Interrupted,
+                                .cause = "watch: " + answer.error().text,
+                                .untrusted = answer.error().untrusted};
+    } else if (answer->status == 410) {
+        stream.expired = true;
+    } else if (answer->status != 200) {
+        stream.failed = refused("WATCH", *answer);
+    } else {
+        stream.ended = true;
+    }
+    return stream;
+}
+
+Outcome Session::refused(const char* verb, const Answer& answer) const {
+    const std::string message = statusMessage(answer.body);
+    if (answer.status == 401 || answer.status == 403) {
+        return {.kind = Kind::Denied,
+                .cause = describeDenial(answer.status, message, identity_,
+                                        validityProblem(identity_.clientCertificatePem))};
+    }
+    // 429 is a server at work that asks for patience, which others may be short of as well; anything else is
+    // one that can't serve, as with its etcd gone.
+    return {.kind = answer.status == 429 ? Kind::Interrupted : Kind::Unreachable,
+            .cause = std::string(verb) + " of Nodes answered " + std::to_string(answer.status) +
+                     (message.empty() ? "" : " " + message),
+            .retryAfter = answer.retryAfter};
+}
+
+}  // namespace fairlead::kubernetes
