@@ -4,4 +4,6 @@
 
 #include "agent/cli/cli.h"
 
-int main(int argc, char** argv) { return fairlead::cli::main(argc, argv, std::cout, std::cerr); }
+int main(int argc, char** argv) {
+    return fairlead::cli::main(argc, argv, std::cout, std::cerr);
+}

@@ -1,13 +1,14 @@
 #pragma once
-// The command line: one file per command. Exit codes: 0 done, 1 the input or the state is wrong (one line on stderr),
-// 2 usage.
+// The command line: one file per command. Exit codes: 0 done, 1 the input or the state is wrong (one line per
+// mistake on stderr), 2 usage.
 
 #include <CLI/CLI.hpp>
+
 #include <functional>
 #include <iosfwd>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/config/parse.h"
@@ -30,7 +31,8 @@ struct Commands {
     std::function<int()> chosen;
 };
 
-/// `--config` and one flag per configuration key that has one.
+/// `--config`, and one flag per configuration key that has one. Lives as long as the parser that it was added
+/// to is used.
 class ConfigurationFlags {
   public:
     explicit ConfigurationFlags(CLI::App& command);
@@ -45,8 +47,7 @@ class ConfigurationFlags {
     [[nodiscard]] std::vector<config::Flag> given() const;
 
     std::string file_;
-    std::vector<std::pair<std::string, std::shared_ptr<std::vector<std::string>>>> flags_;
-    std::vector<CLI::Option*> options_;
+    std::vector<std::pair<const config::Key*, CLI::Option*>> options_;
 };
 
 void addRun(Commands& commands);

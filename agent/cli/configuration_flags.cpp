@@ -1,61 +1,79 @@
-#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <ostream>
+#include <stdexcept>
 #include <system_error>
 
 #include "agent/cli/cli.h"
 #include "agent/config/keys.h"
+#include "agent/config/yaml_tree.h"
 
 namespace fairlead::cli {
 namespace {
 
+bool isBoolean(const config::Key& key) {
+    return key.type == "true or false";
+}
+
 /// At most one byte more than a configuration may have, so that parse() sees that it is too large.
 std::string readFile(const std::string& name) {
-    if (std::filesystem::is_directory(name)) throw std::runtime_error(name + ": is a directory, not a configuration file");
-    std::ifstream file(name, std::ios::binary);
-    if (!file) throw std::runtime_error(name + ": " + std::generic_category().message(errno));
-    std::string text(config::kMaxConfigurationSize + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (file.bad()) throw std::runtime_error(name + ": cannot be read");
-    text.resize(static_cast<std::size_t>(file.gcount()));
+    const auto failed = [&] {
+        return std::runtime_error(name + ": " + std::generic_category().message(errno));
+    };
+    const int descriptor = open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) throw failed();
+    std::string text(config::kLargestInput + 1, '\0');
+    std::size_t length = 0;
+    ssize_t got = 0;
+    do {
+        got = read(descriptor, text.data() + length, text.size() - length);
+        if (got > 0) length += static_cast<std::size_t>(got);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    const auto error = failed();
+    close(descriptor);
+    if (got < 0) throw error;
+    text.resize(length);
     return text;
 }
 
 }  // namespace
 
 ConfigurationFlags::ConfigurationFlags(CLI::App& command) {
-    command.add_option("--config", file_, "A FairleadConfiguration file; flags override it")->type_name("FILE");
+    command.add_option("--config", file_, "A configuration file; flags override it")->type_name("FILE");
     for (const config::Key& key : config::keys()) {
-        if (!key.flag) continue;
-        auto values = std::make_shared<std::vector<std::string>>();
-        CLI::Option* option = command.add_option(key.flag, *values, key.help);
-        option->group("Configuration")->type_name("(" + std::string(key.type) + ")");
-        // A flag takes one value; a list is made by repeating it.
-        option->expected(1)->allow_extra_args(false);
-        if (key.list) {
-            option->take_all();
+        if (key.flag.empty()) continue;
+        std::string names(key.flag);
+        CLI::Option* option = nullptr;
+        if (isBoolean(key)) {
+            option = command.add_flag(names + ",!--no-" + names.substr(2));
         } else {
-            option->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+            option = command.add_option(names);
+            option->type_name("(" + std::string(key.type) + ")")->expected(1)->allow_extra_args(false);
         }
-        flags_.emplace_back(key.flag, std::move(values));
-        options_.push_back(option);
+        option->description(std::string(key.help))->group("Configuration");
+        // A list is made by repeating its flag.
+        option->multi_option_policy(key.list() ? CLI::MultiOptionPolicy::TakeAll
+                                               : CLI::MultiOptionPolicy::Throw);
+        options_.emplace_back(&key, option);
     }
 }
 
 std::vector<config::Flag> ConfigurationFlags::given() const {
-    std::vector<config::Flag> result;
-    for (std::size_t i = 0; i < flags_.size(); ++i) {
-        if (options_[i]->count() > 0) result.push_back({.name = flags_[i].first, .values = *flags_[i].second});
+    std::vector<config::Flag> flags;
+    for (const auto& [key, option] : options_) {
+        if (option->count() > 0)
+            flags.push_back({.name = std::string(key->flag), .values = option->results()});
     }
-    return result;
+    return flags;
 }
 
 std::vector<std::string> ConfigurationFlags::asArguments() const {
     std::vector<std::string> arguments;
     for (const config::Flag& flag : given()) {
-        for (const std::string& value : flag.values) arguments.push_back(flag.name + "=" + value);
+        for (const std::string& value : flag.values)
+            arguments.push_back(flag.name + "=" + value);
     }
     return arguments;
 }
@@ -63,8 +81,10 @@ std::vector<std::string> ConfigurationFlags::asArguments() const {
 std::optional<config::Configuration> ConfigurationFlags::load(std::ostream& err) const {
     const std::string text = file_.empty() ? "" : readFile(file_);
     config::ParseResult result = config::parse(text, file_, given());
-    for (const std::string& warning : result.warnings) err << "warning: " << warning << '\n';
-    for (const std::string& error : result.errors) err << error << '\n';
+    for (const std::string& warning : result.warnings)
+        err << "warning: " << warning << '\n';
+    for (const std::string& error : result.errors)
+        err << error << '\n';
     if (!result.errors.empty()) return std::nullopt;
     return std::move(result.configuration);
 }

@@ -1,10 +1,10 @@
+#include <memory>
 #include <ostream>
 
 #include "agent/agent.h"
 #include "agent/cli/cli.h"
 #include "agent/config/derive.h"
 #include "agent/config/host_facts.h"
-#include "agent/config/render.h"
 #include "agent/log/log.h"
 
 namespace fairlead::cli {
@@ -19,7 +19,10 @@ int run(const ConfigurationFlags& flags, std::ostream& err) {
         err << derived.error() << '\n';
         return kWrong;
     }
-    for (const std::string& note : derived->notes) logging::info("config", "derived", {{"value", note}});
+    for (const std::string& note : derived->notes)
+        logging::info("config", "derived from the host", {{"value", note}});
+    for (const std::string& warning : derived->warnings)
+        logging::warning("config", warning);
     return runAgent(derived->configuration);
 }
 
@@ -31,9 +34,14 @@ void addRun(Commands& commands) {
         "Examples:\n"
         "  fairlead run --vip 10.10.1.108\n"
         "  fairlead run --config /etc/kubernetes/fairlead.yaml --log-level debug\n"
+        "  fairlead run --vip 10.10.1.108 --kubeconfig '' --backend 10.10.1.83:6443 --backend "
+        "10.10.1.84:6443\n"
+        "\n"
         "SIGTERM and SIGINT give the VIP to a peer and stop.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
-    command->callback([&commands, flags] { commands.chosen = [&commands, flags] { return run(*flags, commands.streams.err); }; });
+    command->callback([&commands, flags] {
+        commands.chosen = [&commands, flags] { return run(*flags, commands.streams.err); };
+    });
 }
 
 }  // namespace fairlead::cli

@@ -1,6 +1,7 @@
 #include "agent/version.h"
 
 #include <nlohmann/json.hpp>
+
 #include <ostream>
 
 #include "agent/cli/cli.h"
@@ -15,10 +16,12 @@ void addVersion(Commands& commands) {
     command->callback([&commands, format] {
         commands.chosen = [&commands, format] {
             if (*format == "json") {
-                const nlohmann::ordered_json object{{"version", kVersion}, {"commit", kCommit}, {"build", kBuildType}};
+                const nlohmann::ordered_json object{
+                    {"version", kVersion}, {"commit", kCommit}, {"build", kBuildType}};
                 commands.streams.out << object.dump(2) << '\n';
             } else {
-                commands.streams.out << "fairlead " << kVersion << " commit " << kCommit << " build " << kBuildType << '\n';
+                commands.streams.out << "fairlead " << kVersion << " commit " << kCommit << " build "
+                                     << kBuildType << '\n';
             }
             return kDone;
         };

@@ -9,6 +9,21 @@ namespace fairlead::config {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kMostAddresses = 20;  // vrrp::RouterOptions
+constexpr std::size_t kPasswordBytes = 8;   // RFC 2338 §5.3.6.1
+constexpr int kHighestPriority = 254;
+constexpr int kLowestPriority = 1;
+
+std::string entry(const std::string& path, std::size_t index) {
+    return path + "[" + std::to_string(index) + "]";
+}
+
+template <typename T>
+bool contains(const std::vector<T>& values, const T& value) {
+    return std::ranges::find(values, value) != values.end();
+}
 
 class CrossChecks {
   public:
@@ -20,14 +35,14 @@ class CrossChecks {
         addresses();
         interval();
         authentication();
+        preemption();
         checks();
-        balancer();
+        listeners();
+        healthCheck();
+        backends();
     }
 
   private:
-    static constexpr std::size_t kMostAddresses = 20;  // as keepalived and FRR take
-    static constexpr std::size_t kPasswordBytes = 8;   // RFC 2338 §5.3.6.1
-
     [[nodiscard]] std::string located(const std::string& path, const std::string& text) const {
         const std::string origin = c_.origins.of(path);
         return (origin.empty() ? "" : origin + ": ") + path + ": " + text;
@@ -36,94 +51,148 @@ class CrossChecks {
     void warning(const std::string& path, const std::string& text) {
         warnings_.push_back(located(path, text));
     }
+    [[nodiscard]] bool given(const std::string& path) const { return !c_.origins.of(path).empty(); }
 
-    void addresses() {
-        const std::string path = "vip.addresses";
-        if (c_.vip.addresses.empty())
-            error(path, "give the virtual IP address (vip.addresses in a file, or --vip ADDRESS)");
-        if (c_.vip.addresses.size() > kMostAddresses) error(path, "more than 20 addresses");
-        for (const auto& address : c_.vip.addresses) {
-            const std::string text = address.to_string();
-            if (address.is_v6()) {
-                error(path, text + ": IPv6 is not available in this version");
-            } else if (address.is_unspecified() || address.is_loopback() || address.is_multicast() ||
-                       address.to_v4() == boost::asio::ip::address_v4::broadcast()) {
-                error(path, text + " can't be a virtual address");
-            }
+    /// An error for each entry that stood in the list before.
+    template <typename T>
+    void unique(const std::string& path, const std::vector<T>& values, auto text) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i), values[i]) !=
+                values.begin() + static_cast<std::ptrdiff_t>(i))
+                error(entry(path, i), text(values[i]) + " is in the list twice");
         }
     }
 
+    void addresses() {
+        const std::string path = "vip.addresses";
+        if (c_.vip.addresses.empty()) error(path, "name the virtual IP address, here or with --vip ADDRESS");
+        if (c_.vip.addresses.size() > kMostAddresses)
+            error(path, std::to_string(c_.vip.addresses.size()) + " addresses; at most 20 are possible");
+        unique(path, c_.vip.addresses, [](const auto& address) { return address.to_string(); });
+    }
+
     void interval() {
-        const milliseconds interval = c_.vrrp.advertInterval;
         const std::string path = "vrrp.advertInterval";
-        if (c_.vrrp.version == 2 &&
-            (interval % 1000 != milliseconds(0) || interval > milliseconds(255'000))) {
-            const bool given = !c_.origins.of(path).empty();
-            error(given ? path : "vrrp.version", "version 2 knows whole seconds from 1s to 255s, not " +
-                                                     durationText(interval) +
-                                                     (given ? "" : " (set vrrp.advertInterval)"));
+        const milliseconds interval = c_.vrrp.advertInterval;
+        if (c_.vrrp.version == 2 && interval % seconds(1) != milliseconds(0)) {
+            error(path,
+                  durationText(interval) +
+                      ": version 2 knows whole seconds only (1s to 255s); set it so, or vrrp.version: 3");
         }
-        if (c_.vrrp.version == 3 && (interval % 10 != milliseconds(0) || interval > milliseconds(40'950))) {
-            error(path, durationText(interval) + " is not in steps of 10ms from 10ms to 40950ms");
+        if (c_.vrrp.version == 3 &&
+            (interval % milliseconds(10) != milliseconds(0) || interval > milliseconds(40'950))) {
+            error(path, durationText(interval) + ": version 3 knows steps of 10ms from 10ms to 40950ms");
         }
+        if (c_.vrrp.version == 2 && c_.vrrp.checksum == vrrp::ChecksumForm::MessageOnly)
+            error("vrrp.checksum", "messageOnly is for version 3; leave the key out in version 2");
     }
 
     void authentication() {
         const bool pass = c_.vrrp.authentication == vrrp::Authentication::Pass;
+        const std::string password = "vrrp.authentication.password";
         if (pass && c_.vrrp.version != 2) {
-            error("vrrp.authentication.type",
-                  "PASS exists in version 2 only (RFC 9568 has no authentication); set vrrp.version: 2 or "
-                  "type: none");
+            error(given("vrrp.authentication.type") ? "vrrp.authentication.type" : password,
+                  "PASS exists in version 2 only; set vrrp.version: 2, or leave authentication out");
         }
-        if (pass && c_.vrrp.password.empty()) error("vrrp.authentication.password", "PASS needs a password");
+        if (pass && c_.vrrp.password.empty()) error(password, "PASS needs a password of 1 to 8 bytes");
         if (!pass && !c_.vrrp.password.empty())
-            error("vrrp.authentication.password", "is of no use without type: PASS");
-        if (pass && c_.vrrp.password.size() > kPasswordBytes) {
-            warning("vrrp.authentication.password", "is longer than 8 bytes; only the first 8 count");
-        }
+            error(password, "a password is of no use with type none; set type: PASS");
+        if (pass && c_.vrrp.password.size() > kPasswordBytes)
+            warning(password, "longer than 8 bytes; only the first 8 count");
+    }
+
+    void preemption() {
+        if (!c_.vrrp.preempt && c_.vrrp.preemptDelay > milliseconds(0))
+            warning("vrrp.preemptDelay", "has no effect with preempt: false");
     }
 
     void checks() {
         std::set<std::string> names;
+        int lowest = c_.vrrp.priority;
+        int highest = c_.vrrp.priority;
         for (std::size_t i = 0; i < c_.checks.size(); ++i) {
-            const std::string path = "checks[" + std::to_string(i) + "]";
+            const std::string path = entry("checks", i);
             if (!names.insert(c_.checks[i].name).second)
                 error(path + ".name", "another check is called '" + c_.checks[i].name + "' already");
-            if (c_.checks[i].timeout > c_.checks[i].interval) {
-                warning(path + ".timeout",
-                        "is longer than the interval; a run that takes longer delays the next one");
-            }
+            if (c_.checks[i].timeout > c_.checks[i].interval)
+                warning(path + ".timeout", "longer than the interval; a slow run delays the next one");
+            (c_.checks[i].weight > 0 ? highest : lowest) += c_.checks[i].weight;
+        }
+        // Clamped, a check would no longer make the difference that it was given.
+        if (highest > kHighestPriority) {
+            warning("vrrp.priority", std::to_string(c_.vrrp.priority) + " and the checks' weights make " +
+                                         std::to_string(highest) + ", but no more than 254 is advertised");
+        }
+        if (lowest < kLowestPriority) {
+            warning("vrrp.priority", std::to_string(c_.vrrp.priority) +
+                                         " and the failing checks' weights make " + std::to_string(lowest) +
+                                         ", but no less than 1 is advertised");
         }
     }
 
-    void balancer() {
-        if (c_.loadBalancer.bind.empty()) error("loadBalancer.bind", "needs at least one ADDRESS:PORT");
-        if (c_.backends.fixed.empty() && c_.backends.kubernetes.kubeconfig.empty()) {
-            error("backends.static", "there is no backend: give some here, or a kubeconfig");
-        }
-        for (const lb::Endpoint& listener : c_.loadBalancer.bind) {
-            if (listener.port == c_.admin.port &&
-                (listener.address == c_.admin.address || listener.address.is_unspecified() ||
+    void listeners() {
+        const std::vector<lb::Endpoint>& bind = c_.loadBalancer.bind;
+        const std::string path = "loadBalancer.bind";
+        if (bind.empty()) error(path, "needs at least one ADDRESS:PORT");
+        unique(path, bind, lb::toString);
+        for (std::size_t i = 0; i < bind.size(); ++i) {
+            if (contains(c_.vip.addresses, bind[i].address)) {
+                error(entry(path, i), lb::toString(bind[i]) +
+                                          " is on the VIP, which a backup doesn't have; listen on 0.0.0.0:" +
+                                          std::to_string(bind[i].port));
+            }
+            if (bind[i].port == c_.admin.port &&
+                (bind[i].address == c_.admin.address || bind[i].address.is_unspecified() ||
                  c_.admin.address.is_unspecified())) {
-                error("admin.bind", lb::toString(c_.admin) + " is the balancer's own address (" +
-                                        lb::toString(listener) + ")");
-            }
-            for (const lb::Endpoint& backend : c_.backends.fixed) {
-                const bool isVip = std::find(c_.vip.addresses.begin(), c_.vip.addresses.end(),
-                                             backend.address) != c_.vip.addresses.end();
-                if (backend.port == listener.port &&
-                    (isVip || backend.address == listener.address || backend.address.is_loopback())) {
-                    error("backends.static", lb::toString(backend) + " is the balancer itself");
-                }
+                error("admin.bind", lb::toString(c_.admin) + " is taken by the balancer (loadBalancer.bind " +
+                                        lb::toString(bind[i]) + "); use another port");
             }
         }
-        for (const lb::Endpoint& listener : c_.loadBalancer.bind) {
-            if (listener.port == c_.backends.port && listener.address.is_unspecified() &&
-                !c_.backends.kubernetes.kubeconfig.empty()) {
-                warning("loadBalancer.bind", lb::toString(listener) +
-                                                 " is the API server's port as well; kube-apiserver listens "
-                                                 "on all addresses of a control-plane host");
+        if (contains(c_.vip.addresses, c_.admin.address))
+            error("admin.bind", lb::toString(c_.admin) + " is on the VIP, which a backup doesn't have");
+    }
+
+    void healthCheck() {
+        const lb::HealthCheckOptions& check = c_.healthCheck;
+        const bool tls = check.type == lb::HealthCheckType::Tls || check.type == lb::HealthCheckType::Https;
+        if (tls && check.caFile.empty())
+            error("loadBalancer.healthCheck.caFile", "type https and tls need a file of CA certificates");
+    }
+
+    /// Whether connecting there reaches this balancer, on whichever host.
+    [[nodiscard]] bool isBalancer(const lb::Endpoint& backend) const {
+        return std::ranges::any_of(c_.loadBalancer.bind, [&](const lb::Endpoint& listener) {
+            return listener.port == backend.port &&
+                   (listener.address == backend.address ||
+                    (listener.address.is_unspecified() && backend.address.is_loopback()));
+        });
+    }
+
+    void backends() {
+        const std::vector<lb::Endpoint>& fixed = c_.backends.fixed;
+        const bool api = !c_.backends.kubernetes.kubeconfig.empty();
+        const std::string path = "backends.static";
+        if (fixed.empty() && !api)
+            error(path, "there is no backend: name some here, or a kubeconfig to find them with");
+        unique(path, fixed, lb::toString);
+        for (std::size_t i = 0; i < fixed.size(); ++i) {
+            if (contains(c_.vip.addresses, fixed[i].address)) {
+                error(entry(path, i),
+                      lb::toString(fixed[i]) +
+                          " is the VIP, which leads back to the balancer; name the hosts' own "
+                          "addresses");
+            } else if (isBalancer(fixed[i])) {
+                error(entry(path, i), lb::toString(fixed[i]) + " is the balancer itself (loadBalancer.bind)");
             }
+        }
+        const bool wildcard = std::ranges::any_of(c_.loadBalancer.bind, [&](const lb::Endpoint& listener) {
+            return listener.port == c_.backends.port && listener.address.is_unspecified();
+        });
+        if (api && wildcard) {
+            error("backends.port",
+                  std::to_string(c_.backends.port) +
+                      " is the balancer's own port on every address (loadBalancer.bind); the "
+                      "API servers would be the balancer itself");
         }
     }
 

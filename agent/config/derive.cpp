@@ -1,87 +1,205 @@
 #include "agent/config/derive.h"
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 namespace fairlead::config {
 namespace {
 
 using boost::asio::ip::address_v4;
 
-/// A /32 holds nobody but itself: a VIP that is left over from an earlier run says nothing about the subnet.
-bool holds(const HostAddress& own, address_v4 address) {
-    if (own.prefixLength == 0 || own.prefixLength >= 32) return false;
-    const std::uint32_t mask = ~std::uint32_t{0} << (32U - own.prefixLength);
-    return (own.address.to_uint() & mask) == (address.to_uint() & mask);
+bool sameSubnet(address_v4 a, address_v4 b, std::uint8_t prefixLength) {
+    if (prefixLength == 0) return true;
+    const std::uint32_t mask = ~std::uint32_t{0} << (32U - prefixLength);
+    return (a.to_uint() & mask) == (b.to_uint() & mask);
 }
 
-std::string located(const Configuration& configuration, const std::string& path, const std::string& text) {
-    const std::string origin = configuration.origins.of(path);
-    return (origin.empty() ? "" : origin + ": ") + path + ": " + text;
-}
+class Derivation {
+  public:
+    Derivation(Configuration configuration, const HostFacts& host)
+        : host_(host), derived_{.configuration = std::move(configuration), .notes = {}, .warnings = {}} {}
 
-std::string subnets(const HostFacts& host) {
-    std::string text;
-    for (const HostInterface& interface : host.interfaces) {
+    std::expected<Derived, std::string> run() {
+        for (const auto step : {&Derivation::interface, &Derivation::identity, &Derivation::loop}) {
+            if (auto error = (this->*step)()) return std::unexpected(std::move(*error));
+        }
+        Configuration& c = derived_.configuration;
+        if (c.nodeName.empty()) c.nodeName = host_.nodeName.empty() ? host_.hostName : host_.nodeName;
+        return std::move(derived_);
+    }
+
+  private:
+    using Error = std::optional<std::string>;
+
+    [[nodiscard]] std::string located(const std::string& path, const std::string& text) const {
+        const std::string origin = derived_.configuration.origins.of(path);
+        return (origin.empty() ? "" : origin + ": ") + path + ": " + text;
+    }
+    [[nodiscard]] bool isVip(address_v4 address) const {
+        const auto& vips = derived_.configuration.vrrp.addresses;
+        return std::ranges::find(vips, address) != vips.end();
+    }
+
+    /// "eth0 10.10.1.83/24", as far as they are no VIPs.
+    [[nodiscard]] std::string subnetsOf(const HostInterface& interface) const {
+        std::string text;
         for (const HostAddress& own : interface.addresses) {
-            text += (text.empty() ? "" : ", ") + interface.name + " " + own.address.to_string() + "/" +
-                    std::to_string(own.prefixLength);
+            if (!isVip(own.address))
+                text += (text.empty() ? "" : ", ") + interface.name + " " + own.address.to_string() + "/" +
+                        std::to_string(own.prefixLength);
         }
+        return text;
     }
-    return text.empty() ? "no addresses" : text;
-}
+    [[nodiscard]] std::string subnets() const {
+        std::string text;
+        for (const HostInterface& interface : host_.interfaces) {
+            const std::string own = subnetsOf(interface);
+            if (!own.empty()) text += (text.empty() ? "" : ", ") + own;
+        }
+        return text.empty() ? "it has no IPv4 address" : text;
+    }
 
-std::expected<std::string, std::string> chooseInterface(const Configuration& c, const HostFacts& host,
-                                                        std::vector<std::string>& notes) {
-    if (!c.vip.interface.empty()) {
-        std::string names;
-        for (const HostInterface& interface : host.interfaces) {
-            if (interface.name == c.vip.interface) return c.vip.interface;
-            names += (names.empty() ? "" : ", ") + interface.name;
+    /// The length of the longest prefix of the interface that holds the address. A /32 holds nobody, and a
+    /// VIP that is left over from an earlier run says nothing about the subnet.
+    [[nodiscard]] std::optional<std::uint8_t> holds(const HostInterface& interface,
+                                                    address_v4 address) const {
+        std::optional<std::uint8_t> longest;
+        for (const HostAddress& own : interface.addresses) {
+            if (own.prefixLength < 32 && !own.address.is_loopback() && !isVip(own.address) &&
+                sameSubnet(own.address, address, own.prefixLength) && own.prefixLength > longest.value_or(0))
+                longest = own.prefixLength;
         }
-        return std::unexpected(
-            located(c, "vip.interface",
-                    "there is no interface \"" + c.vip.interface + "\" on this host (have: " + names + ")"));
+        return longest;
     }
-    const address_v4 vip = c.vrrp.addresses.front();
-    for (const HostInterface& interface : host.interfaces) {
-        const bool found = std::any_of(
-            interface.addresses.begin(), interface.addresses.end(),
-            [&](const HostAddress& own) { return !own.address.is_loopback() && holds(own, vip); });
-        if (found) {
-            notes.push_back("vip.interface " + interface.name + ": its subnet holds " + vip.to_string());
-            return interface.name;
+
+    /// The interface whose subnet holds the address: the longest prefix, then one that is up, then the
+    /// default route's, then the first.
+    [[nodiscard]] const HostInterface* holderOf(address_v4 address) const {
+        const HostInterface* best = nullptr;
+        const auto rank = [&](const HostInterface& i) {
+            return std::tuple(holds(i, address).value_or(0), i.up, i.name == host_.defaultRouteInterface);
+        };
+        for (const HostInterface& interface : host_.interfaces) {
+            if (holds(interface, address) && (!best || rank(interface) > rank(*best))) best = &interface;
         }
+        return best;
     }
-    if (!host.defaultRouteInterface.empty()) {
-        notes.push_back("vip.interface " + host.defaultRouteInterface +
-                        ": it has the default route; no subnet of this host holds " + vip.to_string());
-        return host.defaultRouteInterface;
+
+    Error interface() {
+        Configuration& c = derived_.configuration;
+        if (!c.vip.interface.empty()) return configuredInterface();
+        const HostInterface* chosen = nullptr;
+        for (const address_v4& vip : c.vrrp.addresses) {
+            const HostInterface* holder = holderOf(vip);
+            if (!holder) continue;
+            if (chosen && chosen != holder) {
+                return located("vip.addresses", vip.to_string() + " is in a subnet of " + holder->name +
+                                                    ", another one in a subnet of " + chosen->name +
+                                                    "; one interface carries all of them: set vip.interface");
+            }
+            chosen = holder;
+        }
+        const std::string vips = c.vrrp.addresses.front().to_string();
+        if (chosen) {
+            c.vip.interface = chosen->name;
+            derived_.notes.push_back("vip.interface " + chosen->name + ", whose subnet holds the VIP (" +
+                                     subnetsOf(*chosen) + ")");
+        } else if (!host_.defaultRouteInterface.empty()) {
+            c.vip.interface = host_.defaultRouteInterface;
+            derived_.warnings.push_back(located(
+                "vip.addresses", vips + " is in no subnet of this host (" + subnets() + "); taking " +
+                                     host_.defaultRouteInterface +
+                                     ", which has the default route. Set vip.interface if that is right"));
+        } else {
+            return located("vip.addresses", vips + " is in no subnet of this host (" + subnets() +
+                                                ") and there is no default route; set vip.interface");
+        }
+        return std::nullopt;
     }
-    return std::unexpected(located(c, "vip.addresses",
-                                   vip.to_string() + " is in no subnet of this host (" + subnets(host) +
-                                       ") and there is no default route; set vip.interface"));
-}
+
+    Error configuredInterface() {
+        const Configuration& c = derived_.configuration;
+        const auto found = std::ranges::find(host_.interfaces, c.vip.interface, &HostInterface::name);
+        if (found == host_.interfaces.end()) {
+            std::string names;
+            for (const HostInterface& interface : host_.interfaces)
+                names += (names.empty() ? "" : ", ") + interface.name;
+            return located("vip.interface",
+                           "no interface \"" + c.vip.interface + "\" on this host (have: " + names + ")");
+        }
+        for (const address_v4& vip : c.vrrp.addresses) {
+            if (!found->addresses.empty() && !holds(*found, vip)) {
+                derived_.warnings.push_back(
+                    located("vip.addresses", vip.to_string() + " is in no subnet of " + found->name + " (" +
+                                                 subnetsOf(*found) +
+                                                 "), so only hosts with a route to it can reach it"));
+            }
+        }
+        return std::nullopt;
+    }
+
+    /// A VIP that is really this host's address would be removed at start, and the host with it from the
+    /// network. One that an earlier run or another tool left behind stands beside the host's own address.
+    Error identity() {
+        for (const HostInterface& interface : host_.interfaces) {
+            for (auto own = interface.addresses.begin(); own != interface.addresses.end(); ++own) {
+                if (!isVip(own->address)) continue;
+                const bool first = own->prefixLength < 32 &&
+                                   std::none_of(
+                                       interface.addresses.begin(), own,
+                                       [&](const HostAddress& before) {
+                                           return before.prefixLength == own->prefixLength &&
+                                                  sameSubnet(before.address, own->address, own->prefixLength);
+                                       });
+                if (interface.addresses.size() == 1 || first) {
+                    return located("vip.addresses", own->address.to_string() +
+                                                        " is this host's own address on " + interface.name +
+                                                        "; the VIP must be one that no host has");
+                }
+            }
+        }
+        boost::system::error_code error;
+        const auto hostIp = boost::asio::ip::make_address_v4(host_.hostIp, error);
+        if (!error && isVip(hostIp)) {
+            derived_.warnings.push_back(located(
+                "vip.addresses", host_.hostIp + " is taken by the kubelet for this Node's own address; give "
+                                                "the kubelet the right one by --node-ip"));
+        }
+        return std::nullopt;
+    }
+
+    /// A backend that is this host's own balancer would send every connection round in circles.
+    Error loop() {
+        const Configuration& c = derived_.configuration;
+        for (std::size_t i = 0; i < c.backends.fixed.size(); ++i) {
+            const lb::Endpoint& backend = c.backends.fixed[i];
+            const bool ownPort = std::ranges::any_of(c.loadBalancer.bind, [&](const lb::Endpoint& listener) {
+                return listener.port == backend.port && listener.address.is_unspecified();
+            });
+            const bool ownAddress =
+                std::ranges::any_of(host_.interfaces, [&](const HostInterface& interface) {
+                    return std::ranges::any_of(interface.addresses, [&](const HostAddress& own) {
+                        return boost::asio::ip::address(own.address) == backend.address;
+                    });
+                });
+            if (ownPort && ownAddress) {
+                return located("backends.static[" + std::to_string(i) + "]",
+                               lb::toString(backend) + " is this host's own balancer (loadBalancer.bind)");
+            }
+        }
+        return std::nullopt;
+    }
+
+    const HostFacts& host_;
+    Derived derived_;
+};
 
 }  // namespace
 
 std::expected<Derived, std::string> derive(Configuration configuration, const HostFacts& host) {
-    std::vector<std::string> notes;
-    auto interface = chooseInterface(configuration, host, notes);
-    if (!interface) return std::unexpected(std::move(interface.error()));
-    configuration.vip.interface = std::move(*interface);
-    for (const HostInterface& other : host.interfaces) {
-        for (const HostAddress& own : other.addresses) {
-            const auto& vips = configuration.vrrp.addresses;
-            if (own.prefixLength < 32 && std::find(vips.begin(), vips.end(), own.address) != vips.end()) {
-                return std::unexpected(located(configuration, "vip.addresses",
-                                               own.address.to_string() + " is this host's own address on " +
-                                                   other.name + "; the VIP must belong to no host"));
-            }
-        }
-    }
-    if (configuration.nodeName.empty())
-        configuration.nodeName = host.nodeName.empty() ? host.hostName : host.nodeName;
-    return Derived{.configuration = std::move(configuration), .notes = std::move(notes)};
+    return Derivation(std::move(configuration), host).run();
 }
 
 }  // namespace fairlead::config

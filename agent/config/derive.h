@@ -20,19 +20,22 @@ struct HostAddress {
 
 struct HostInterface {
     std::string name;
-    std::vector<HostAddress> addresses;
+    bool up = false;                     ///< administratively up
+    std::vector<HostAddress> addresses;  ///< in the kernel's order: of a subnet, the primary one first
 };
 
 struct HostFacts {
     std::string hostName;
-    std::string nodeName;                   ///< $NODE_NAME; empty: not set
+    std::string nodeName;  ///< $NODE_NAME; empty: not set
+    std::string hostIp;    ///< $HOST_IP, the Node's address as the kubelet sees it; empty: not set
     std::vector<HostInterface> interfaces;  ///< loopback included
     std::string defaultRouteInterface;      ///< empty: no default route
 };
 
 struct Derived {
-    Configuration configuration;     ///< with nodeName and vip.interface filled in
-    std::vector<std::string> notes;  ///< what was derived and how, one line each, for the log
+    Configuration configuration;        ///< with nodeName and vip.interface filled in
+    std::vector<std::string> notes;     ///< what was derived and how, one line each, for the log
+    std::vector<std::string> warnings;  ///< what works but needs a look, one line each
 };
 
 /// The error is one line that names the configuration's place, what is wrong and what this host has.

@@ -1,6 +1,8 @@
 #include "agent/config/host_facts.h"
 
 #include <ifaddrs.h>
+#include <net/if.h>
+#include <net/route.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 
 namespace fairlead::config {
@@ -24,6 +27,11 @@ boost::asio::ip::address_v4 addressOf(const sockaddr* socketAddress) {
     return boost::asio::ip::address_v4(ntohl(in.sin_addr.s_addr));
 }
 
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread starts
+    return value ? value : "";
+}
+
 std::vector<HostInterface> readInterfaces() {
     ifaddrs* list = nullptr;
     if (getifaddrs(&list) != 0)
@@ -31,10 +39,14 @@ std::vector<HostInterface> readInterfaces() {
     const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> guard(list, freeifaddrs);
     std::vector<HostInterface> interfaces;
     for (const ifaddrs* entry = list; entry; entry = entry->ifa_next) {
-        auto found = std::find_if(interfaces.begin(), interfaces.end(),
-                                  [&](const HostInterface& i) { return i.name == entry->ifa_name; });
-        if (found == interfaces.end())
-            found = interfaces.insert(found, {.name = entry->ifa_name, .addresses = {}});
+        // An address with a label comes under that ("eth0:1"); no interface's name has a colon.
+        const std::string_view label(entry->ifa_name);
+        const std::string name(label.substr(0, label.find(':')));
+        auto found = std::ranges::find(interfaces, name, &HostInterface::name);
+        if (found == interfaces.end()) {
+            found = interfaces.insert(
+                found, {.name = name, .up = (entry->ifa_flags & IFF_UP) != 0, .addresses = {}});
+        }
         if (!entry->ifa_addr || entry->ifa_addr->sa_family != AF_INET || !entry->ifa_netmask) continue;
         found->addresses.push_back({.address = addressOf(entry->ifa_addr),
                                     .prefixLength = static_cast<std::uint8_t>(
@@ -43,20 +55,27 @@ std::vector<HostInterface> readInterfaces() {
     return interfaces;
 }
 
-/// The default route of the lowest metric, from /proc/net/route (proc(5)): interface, destination, gateway,
-/// flags, …
-std::string readDefaultRoute() {
-    std::ifstream file("/proc/net/route");
+}  // namespace
+
+std::string defaultRouteInterface(std::istream& table) {
     std::string line;
-    std::getline(file, line);  // the heading
+    std::getline(table, line);  // the heading
     std::string best;
     unsigned long bestMetric = 0;
-    while (std::getline(file, line)) {
+    while (std::getline(table, line)) {
         std::istringstream fields(line);
-        std::string interface, destination, gateway, flags, references, uses, metricText, mask;
-        fields >> interface >> destination >> gateway >> flags >> references >> uses >> metricText >> mask;
-        if (!fields || destination != "00000000" || mask != "00000000") continue;
-        const unsigned long metric = std::strtoul(metricText.c_str(), nullptr, 10);
+        std::string interface;
+        std::string destination;
+        std::string gateway;
+        std::string mask;
+        unsigned long flags = 0;
+        unsigned long references = 0;
+        unsigned long uses = 0;
+        unsigned long metric = 0;
+        fields >> interface >> destination >> gateway >> std::hex >> flags >> std::dec >> references >>
+            uses >> metric >> mask;
+        const bool usable = fields && (flags & RTF_UP) != 0 && (flags & RTF_REJECT) == 0;
+        if (!usable || destination != "00000000" || mask != "00000000") continue;
         if (best.empty() || metric < bestMetric) {
             best = interface;
             bestMetric = metric;
@@ -65,18 +84,16 @@ std::string readDefaultRoute() {
     return best;
 }
 
-}  // namespace
-
 HostFacts readHostFacts() {
     std::array<char, 256> name{};
     if (gethostname(name.data(), name.size() - 1) != 0)
         throw std::system_error(errno, std::generic_category(), "gethostname");
-    const char* nodeName =
-        std::getenv("NODE_NAME");  // NOLINT(concurrency-mt-unsafe): before any thread starts
+    std::ifstream routes("/proc/net/route");
     return {.hostName = name.data(),
-            .nodeName = nodeName ? nodeName : "",
+            .nodeName = environment("NODE_NAME"),
+            .hostIp = environment("HOST_IP"),
             .interfaces = readInterfaces(),
-            .defaultRouteInterface = readDefaultRoute()};
+            .defaultRouteInterface = defaultRouteInterface(routes)};
 }
 
 }  // namespace fairlead::config

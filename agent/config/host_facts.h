@@ -1,5 +1,7 @@
 #pragma once
-// Looks at this host for derive(): an edge, called once at start.
+// Looks at this host for derive(): an edge, called once at start, before there are threads.
+
+#include <istream>
 
 #include "agent/config/derive.h"
 
@@ -7,5 +9,9 @@ namespace fairlead::config {
 
 /// Throws std::system_error if the kernel refuses to list the interfaces.
 HostFacts readHostFacts();
+
+/// The interface of the default route with the lowest metric in a table as /proc/net/route has it (proc(5));
+/// empty if there is none. Pure but for the stream.
+std::string defaultRouteInterface(std::istream& table);
 
 }  // namespace fairlead::config

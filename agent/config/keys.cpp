@@ -2,12 +2,18 @@
 
 #include <algorithm>
 
+#include "agent/config/key_access.h"
+
 namespace fairlead::config {
 namespace {
 
 using lb::Algorithm;
 using lb::HealthCheckType;
-using std::chrono::milliseconds;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr Milliseconds kNone{0};
+constexpr Milliseconds kShortest{1};
 
 constexpr Words<Algorithm> kAlgorithms{{"roundRobin", Algorithm::RoundRobin},
                                        {"leastConnections", Algorithm::LeastConnections},
@@ -29,395 +35,371 @@ constexpr Words<logging::Level> kLevels{{"debug", logging::Level::Debug},
                                         {"warning", logging::Level::Warning},
                                         {"error", logging::Level::Error}};
 
-/// Stores what was parsed, or passes the error on.
-template <typename T, typename U>
-Parsed<void> store(T& target, Parsed<U> parsed) {
-    if (!parsed) return std::unexpected(std::move(parsed.error()));
-    target = static_cast<T>(std::move(*parsed));
-    return {};
+/// Accepts the one value that this version offers, and knows what is planned beside it.
+Key withConstant(Key key, const char* available, std::vector<std::string> planned = {}) {
+    key.set = [available, planned = std::move(planned)](Configuration&,
+                                                        const std::string& text) -> Parsed<void> {
+        if (text == available) return {};
+        const bool later = std::ranges::find(planned, text) != planned.end();
+        return std::unexpected(quoted(text) +
+                               (later ? " is not available in this version" : " is not known") +
+                               "; the only value is " + available);
+    };
+    key.get = [available](const Configuration&) { return Texts{available}; };
+    return key;
 }
 
-Parsed<boost::asio::ip::address> parseAddress(const std::string& text) {
-    boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(text, error);
-    if (error) return std::unexpected("'" + text + "' is not an IP address");
-    return address;
+Key withEndpoints(Key key, auto field, Parsed<lb::Endpoint> (*parse)(std::string_view)) {
+    key.set = [field, parse](Configuration& c, const std::string& text) {
+        return append(field(c), parse(text));
+    };
+    key.get = [field](const Configuration& c) {
+        Texts texts;
+        for (const lb::Endpoint& endpoint : field(c))
+            texts.push_back(lb::toString(endpoint));
+        return texts;
+    };
+    key.clear = [field](Configuration& c) { field(c).clear(); };
+    return key;
 }
 
-Parsed<milliseconds> parsePositive(const std::string& text) {
-    auto parsed = parseDuration(text);
-    if (parsed && parsed->count() == 0) return std::unexpected("must be longer than 0");
-    return parsed;
+/// A plain text that `parse` approves of.
+Key withParsedText(Key key, auto field, Parsed<std::string> (*parse)(std::string_view)) {
+    key.set = [field, parse](Configuration& c, const std::string& text) {
+        return store(field(c), parse(text));
+    };
+    key.get = [field](const Configuration& c) { return Texts{field(c)}; };
+    return key;
 }
 
-Parsed<std::string> parsePath(const std::string& text) {
-    if (text.empty() || text.front() != '/') return std::unexpected("'" + text + "' must begin with '/'");
-    // It goes into a request line as it is.
-    const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-    if (!printable) return std::unexpected("'" + text + "' must not hold spaces or control characters");
-    return text;
+Parsed<std::string> notEmpty(std::string_view text) {
+    if (text.empty()) return std::unexpected("must not be empty");
+    return std::string(text);
 }
 
-template <typename T>
-Parsed<void> storeAll(std::vector<T>& target, const Texts& texts, Parsed<T> (*parse)(const std::string&)) {
-    std::vector<T> values;
-    for (const std::string& text : texts) {
-        auto value = parse(text);
-        if (!value) return std::unexpected(std::move(value.error()));
-        if (std::find(values.begin(), values.end(), *value) != values.end())
-            return std::unexpected("'" + text + "' stands there twice");
-        values.push_back(std::move(*value));
-    }
-    target = std::move(values);
-    return {};
+/// The longest interface name that Linux has (IFNAMSIZ without the NUL).
+constexpr std::size_t kLongestInterfaceName = 15;
+
+Parsed<std::string> parseInterfaceName(std::string_view text) {
+    if (text.size() > kLongestInterfaceName || text.find_first_of(" /:") != std::string_view::npos)
+        return std::unexpected(quoted(text) + " is not the name of an interface");
+    return std::string(text);
 }
 
-Parsed<lb::Endpoint> parseListener(const std::string& text) {
-    auto endpoint = lb::parseEndpoint(text);
-    if (!endpoint) return std::unexpected("'" + text + "': " + endpoint.error());
-    if (endpoint->port == 0) return std::unexpected("'" + text + "': port 0");
-    return endpoint;
+void addHead(std::vector<Key>& table) {
+    table.push_back(withConstant({.path = "apiVersion",
+                                  .type = "fairlead.dev/v1alpha1",
+                                  .help = "The version of this format. Required in a file."},
+                                 "fairlead.dev/v1alpha1"));
+    table.push_back(withConstant(
+        {.path = "kind", .type = "FairleadConfiguration", .help = "What this file is. Required in a file."},
+        "FairleadConfiguration"));
+    table.push_back(withText(Key{.path = "nodeName",
+                                 .flag = "--node-name",
+                                 .type = "text",
+                                 .help = "This host's name in log and status.",
+                                 .whenAbsent = "$NODE_NAME, then the host name"},
+                             FAIRLEAD_FIELD(nodeName)));
 }
 
-Texts endpointTexts(const std::vector<lb::Endpoint>& endpoints) {
-    Texts texts;
-    for (const lb::Endpoint& endpoint : endpoints)
-        texts.push_back(lb::toString(endpoint));
-    return texts;
-}
-
-/// Members by pointer-returning function, so that one line describes a plain key both ways.
-template <typename F>
-auto duration(F field, bool positive = false) {
-    return std::pair{[field, positive](Configuration& c, const Texts& t) {
-                         return store(*field(c), positive ? parsePositive(t[0]) : parseDuration(t[0]));
+void addVip(std::vector<Key>& table) {
+    table.push_back({.path = "vip.addresses",
+                     .flag = "--vip",
+                     .type = "list of IPv4 addresses",
+                     .help = "The virtual IP addresses, all held by the same host.",
+                     .whenAbsent = "none; must be given",
+                     .set = [](Configuration& c, const std::string& text) -> Parsed<void> {
+                         const auto address = parseVirtualAddress(text);
+                         return append(c.vip.addresses, address);
                      },
-                     [field](const Configuration& c) {
-                         return Texts{durationText(*field(const_cast<Configuration&>(c)))};
-                     }};
+                     .get =
+                         [](const Configuration& c) {
+                             Texts texts;
+                             for (const auto& address : c.vip.addresses)
+                                 texts.push_back(address.to_string());
+                             return texts;
+                         },
+                     .clear = [](Configuration& c) { c.vip.addresses.clear(); }});
+    table.push_back(
+        withParsedText({.path = "vip.interface",
+                        .flag = "--interface",
+                        .type = "text",
+                        .help = "The interface that carries the VIP and the election.",
+                        .whenAbsent = "the one whose subnet holds the VIP, else the default route's"},
+                       FAIRLEAD_FIELD(vip.interface), parseInterfaceName));
 }
 
-template <typename F>
-auto integer(F field, long least, long most) {
-    return std::pair{[field, least, most](Configuration& c, const Texts& t) {
-                         return store(*field(c), parseInteger(t[0], least, most));
-                     },
-                     [field](const Configuration& c) {
-                         return Texts{std::to_string(*field(const_cast<Configuration&>(c)))};
-                     }};
+void addVrrp(std::vector<Key>& table) {
+    table.push_back(withInteger(
+        Key{.path = "vrrp.version",
+            .flag = "--vrrp-version",
+            .type = "2 or 3",
+            .help =
+                "All routers of a virtual router ID must agree. Version 2 knows whole seconds, and PASS."},
+        FAIRLEAD_FIELD(vrrp.version), 2, 3));
+    table.push_back(withInteger(Key{.path = "vrrp.virtualRouterID",
+                                    .flag = "--vrid",
+                                    .type = "1 to 255",
+                                    .help = "Tells this group of routers from others on the same LAN."},
+                                FAIRLEAD_FIELD(vrrp.virtualRouterId), 1, 255));
+    table.push_back(
+        withInteger(Key{.path = "vrrp.priority",
+                        .flag = "--priority",
+                        .type = "1 to 254",
+                        .help = "The highest one holds the VIP. Before checks; equal ones are safe: the "
+                                "higher address wins."},
+                    FAIRLEAD_FIELD(vrrp.priority), 1, 254));
+    table.push_back(
+        withDuration(Key{.path = "vrrp.advertInterval",
+                         .flag = "--advert-interval",
+                         .type = "duration",
+                         .help = "How often the holder advertises; three missed ones move the VIP. Version "
+                                 "3: 10ms to 40.95s in steps of 10ms; version 2: whole seconds, 1s to 255s.",
+                         .whenAbsent = "200ms; in version 2: 1s"},
+                     FAIRLEAD_FIELD(vrrp.advertInterval), Milliseconds(10), seconds(255)));
+    table.push_back({.path = "vrrp.preempt",
+                     .flag = "--preempt",
+                     .type = "true or false",
+                     .help = "Whether a host of higher priority takes the VIP from a living holder.",
+                     .set = [](Configuration& c,
+                               const std::string& text) { return store(c.vrrp.preempt, parseBoolean(text)); },
+                     .get = [](const Configuration& c) { return Texts{c.vrrp.preempt ? "true" : "false"}; }});
+    table.push_back(withDuration(Key{.path = "vrrp.preemptDelay",
+                                     .flag = "--preempt-delay",
+                                     .type = "duration",
+                                     .help = "How long a holder of lower priority is left in peace first."},
+                                 FAIRLEAD_FIELD(vrrp.preemptDelay), kNone, hours(1)));
+    table.push_back(withDuration(Key{.path = "vrrp.startupDelay",
+                                     .flag = "--startup-delay",
+                                     .type = "duration",
+                                     .help = "How long to listen after the start before taking part."},
+                                 FAIRLEAD_FIELD(vrrp.startupDelay), kNone, hours(1)));
+    Key type{.path = "vrrp.authentication.type",
+             .flag = "--auth-type",
+             .type = "none or PASS",
+             .help =
+                 "PASS (version 2 only) sends the password in clear: it keeps strangers' mistakes out, not "
+                 "attackers. HMAC is not available in this version.",
+             .whenAbsent = "none; PASS if there is a password"};
+    type = withWord(std::move(type), FAIRLEAD_FIELD(vrrp.authentication), kAuthentications);
+    type.set = [set = type.set](Configuration& c, const std::string& text) -> Parsed<void> {
+        if (text == "HMAC")
+            return std::unexpected("'HMAC' is not available in this version; use none, or PASS in version 2");
+        return set(c, text);
+    };
+    table.push_back(std::move(type));
+    table.push_back(withText(Key{.path = "vrrp.authentication.password",
+                                 .flag = "--auth-password",
+                                 .type = "text",
+                                 .help = "For PASS; its first 8 bytes count, as in keepalived.",
+                                 .whenAbsent = "none",
+                                 .secret = true},
+                             FAIRLEAD_FIELD(vrrp.password)));
+    table.push_back(
+        withConstant({.path = "vrrp.transport",
+                      .type = "multicast",
+                      .help = "How advertisements travel. unicast is not available in this version."},
+                     "multicast", {"unicast"}));
+    table.push_back(withWord(Key{.path = "vrrp.checksum",
+                                 .flag = "--checksum",
+                                 .type = "pseudoHeader or messageOnly",
+                                 .help = "The form of version 3's checksum that is sent: pseudoHeader (RFC "
+                                         "5798, keepalived, FRR), messageOnly (RFC 9568, Cisco). Both are "
+                                         "accepted."},
+                             FAIRLEAD_FIELD(vrrp.checksum), kChecksums));
+    table.push_back(withConstant(
+        {.path = "vrrp.peers",
+         .type = "nodes",
+         .help = "For unicast, which is not available in this version.",
+         .notAList =
+             "a list of peers is for unicast, which is not available in this version; leave the key out"},
+        "nodes"));
 }
 
-template <typename F>
-auto text(F field) {
-    return std::pair{
-        [field](Configuration& c, const Texts& t) -> Parsed<void> {
-            *field(c) = t[0];
-            return {};
-        },
-        [field](const Configuration& c) { return Texts{*field(const_cast<Configuration&>(c))}; }};
+void addLoadBalancer(std::vector<Key>& table) {
+    table.push_back(
+        withConstant({.path = "loadBalancer.dataPath",
+                      .type = "proxy",
+                      .help = "Where connections are balanced: proxy is in user space. nat and dsr "
+                              "are not available in this version."},
+                     "proxy", {"nat", "dsr"}));
+    table.push_back(withEndpoints({.path = "loadBalancer.bind",
+                                   .flag = "--bind",
+                                   .type = "list of ADDRESS:PORT",
+                                   .help = "Where the balancer listens."},
+                                  FAIRLEAD_FIELD(loadBalancer.bind), parseListener));
+    table.push_back(withWord(Key{.path = "loadBalancer.algorithm",
+                                 .flag = "--algorithm",
+                                 .type = "roundRobin, leastConnections or sourceHash",
+                                 .help = "Which backend a new connection gets."},
+                             FAIRLEAD_FIELD(loadBalancer.algorithm), kAlgorithms));
+    table.push_back(
+        withDuration(Key{.path = "loadBalancer.connectTimeout",
+                         .flag = "--connect-timeout",
+                         .type = "duration",
+                         .help = "A backend that doesn't answer for so long is passed over for the "
+                                 "next one."},
+                     FAIRLEAD_FIELD(loadBalancer.connectTimeout), kShortest, hours(1)));
+    table.push_back(withDuration(Key{.path = "loadBalancer.idleTimeout",
+                                     .flag = "--idle-timeout",
+                                     .type = "duration",
+                                     .help = "A connection without a byte for so long is cut; 0s: never, so "
+                                             "that no watch or exec is."},
+                                 FAIRLEAD_FIELD(loadBalancer.idleTimeout), kNone, hours(24)));
+    table.push_back(
+        withInteger(Key{.path = "loadBalancer.maxConnections",
+                        .flag = "--max-connections",
+                        .type = "0 to 1000000",
+                        .help = "No more connections than this at once; 0: what the limit on file "
+                                "descriptors allows."},
+                    FAIRLEAD_FIELD(loadBalancer.maxConnections), 0, 1'000'000));
+    table.push_back(
+        withConstant({.path = "loadBalancer.accessLog",
+                      .type = "false",
+                      .help = "A log line per connection, which is not available in this version."},
+                     "false", {"true"}));
 }
 
-template <typename F, typename E>
-auto word(F field, Words<E> words) {
-    return std::pair{[field, words](Configuration& c, const Texts& t) {
-                         return store(*field(c), parseWord<E>(t[0], words));
-                     },
-                     [field, words](const Configuration& c) {
-                         return Texts{wordOf<E>(*field(const_cast<Configuration&>(c)), words)};
-                     }};
+void addHealthCheck(std::vector<Key>& table) {
+    table.push_back(withWord(Key{.path = "loadBalancer.healthCheck.type",
+                                 .flag = "--health-check",
+                                 .type = "https, http, tls or tcp",
+                                 .help = "How backends are probed."},
+                             FAIRLEAD_FIELD(healthCheck.type), kHealthChecks));
+    table.push_back(withParsedText({.path = "loadBalancer.healthCheck.path",
+                                    .flag = "--health-path",
+                                    .type = "path",
+                                    .help = "What https and http ask for."},
+                                   FAIRLEAD_FIELD(healthCheck.path), parseHttpPath));
+    table.push_back(withInteger(Key{.path = "loadBalancer.healthCheck.expectStatus",
+                                    .type = "100 to 599",
+                                    .help = "The HTTP status that means healthy."},
+                                FAIRLEAD_FIELD(healthCheck.expectStatus), 100, 599));
+    table.push_back(withDuration(Key{.path = "loadBalancer.healthCheck.interval",
+                                     .flag = "--health-interval",
+                                     .type = "duration",
+                                     .help = "From the start of one probe to the start of the next."},
+                                 FAIRLEAD_FIELD(healthCheck.interval), Milliseconds(10), hours(1)));
+    table.push_back(withDuration(Key{.path = "loadBalancer.healthCheck.timeout",
+                                     .flag = "--health-timeout",
+                                     .type = "duration",
+                                     .help = "For a whole probe."},
+                                 FAIRLEAD_FIELD(healthCheck.timeout), kShortest, hours(1)));
+    table.push_back(withInteger(Key{.path = "loadBalancer.healthCheck.rise",
+                                    .type = "1 to 100",
+                                    .help = "Successes in a row that bring a backend up."},
+                                FAIRLEAD_FIELD(healthCheck.rise), 1, 100));
+    table.push_back(withInteger(Key{.path = "loadBalancer.healthCheck.fall",
+                                    .type = "1 to 100",
+                                    .help = "Failures in a row that take it down."},
+                                FAIRLEAD_FIELD(healthCheck.fall), 1, 100));
+    table.push_back(
+        withText(Key{.path = "loadBalancer.healthCheck.caFile",
+                     .flag = "--ca-file",
+                     .type = "file",
+                     .help = "https, tls: the PEM certificates that sign the backends' ones; read "
+                             "again when it changes."},
+                 FAIRLEAD_FIELD(healthCheck.caFile)));
+    table.push_back(
+        withParsedText({.path = "loadBalancer.healthCheck.serverName",
+                        .flag = "--server-name",
+                        .type = "text",
+                        .help = "https, tls: the name that the backends' certificates must carry."},
+                       FAIRLEAD_FIELD(healthCheck.serverName), notEmpty));
 }
 
-/// Accepts the one value that this version offers, and names what the design has for later.
-auto constant(const char* available, std::initializer_list<const char*> later) {
-    return std::pair{
-        [available, later = std::vector<const char*>(later)](Configuration&, const Texts& t) -> Parsed<void> {
-            if (t[0] == available) return {};
-            for (const char* w : later) {
-                if (t[0] == w) {
-                    return std::unexpected("'" + t[0] + "' is not available in this version; use " +
-                                           available);
-                }
-            }
-            return std::unexpected("'" + t[0] + "' is not known; use " + available);
-        },
-        [available](const Configuration&) { return Texts{available}; }};
+void addBackends(std::vector<Key>& table) {
+    table.push_back(withInteger(Key{.path = "backends.port",
+                                    .flag = "--backend-port",
+                                    .type = "1 to 65535",
+                                    .help = "The API server's port on every control-plane host."},
+                                FAIRLEAD_FIELD(backends.port), 1, 65535));
+    table.push_back(withEndpoints({.path = "backends.static",
+                                   .flag = "--backend",
+                                   .type = "list of ADDRESS:PORT",
+                                   .help = "Used until the API answers; then the Nodes replace them."},
+                                  FAIRLEAD_FIELD(backends.fixed), parseDestination));
+    table.push_back({.path = "backends.kubernetes.kubeconfig",
+                     .flag = "--kubeconfig",
+                     .type = "list of files",
+                     .help = "Identities for the API, tried in order. An empty list: the API is never asked.",
+                     .set =
+                         [](Configuration& c, const std::string& text) {
+                             return append(c.backends.kubernetes.kubeconfig, notEmpty(text));
+                         },
+                     .get = [](const Configuration& c) { return c.backends.kubernetes.kubeconfig; },
+                     .clear = [](Configuration& c) { c.backends.kubernetes.kubeconfig.clear(); }});
+    table.push_back(
+        withParsedText({.path = "backends.kubernetes.server",
+                        .flag = "--server",
+                        .type = "https://HOST:PORT",
+                        .help = "The API server to ask.",
+                        .whenAbsent = "127.0.0.1 at `backends.port`, verified as `kubernetes`, then "
+                                      "the other backends"},
+                       FAIRLEAD_FIELD(backends.kubernetes.server), parseServerUrl));
+    table.push_back(withParsedText({.path = "backends.kubernetes.nodeSelector",
+                                    .flag = "--node-selector",
+                                    .type = "label selector",
+                                    .help = "Which Nodes run an API server, as in kubectl's -l."},
+                                   FAIRLEAD_FIELD(backends.kubernetes.nodeSelector), notEmpty));
+    table.push_back(
+        withWord(Key{.path = "backends.kubernetes.addressFamily",
+                     .type = "auto, ipv4 or ipv6",
+                     .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
+                 FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(
+        withText(Key{.path = "backends.cacheFile",
+                     .flag = "--cache-file",
+                     .type = "file",
+                     .help = "Where the last known Nodes are kept for the next start; empty: nowhere."},
+                 FAIRLEAD_FIELD(backends.cacheFile)));
 }
 
-#define FIELD(member) [](Configuration& c) { return &c.member; }
-
-Key key(const char* path, const char* flag, const char* type, const char* help, auto access) {
-    return {
-        .path = path, .flag = flag, .type = type, .help = help, .set = access.first, .get = access.second};
-}
-
-std::vector<Key> makeKeys() {
-    std::vector<Key> table{
-        key("nodeName", "--node-name", "text",
-            "This host's name in log and status. Default: `$NODE_NAME`, then the host name.",
-            text(FIELD(nodeName))),
-        {.path = "vip.addresses",
-         .flag = "--vip",
-         .type = "list of IP addresses",
-         .help = "The virtual IP addresses, all held by the same host. The only key without a default. IPv4 "
-                 "in this version.",
-         .list = true,
-         .set = [](Configuration& c, const Texts& t) { return storeAll(c.vip.addresses, t, parseAddress); },
-         .get =
-             [](const Configuration& c) {
-                 Texts texts;
-                 for (const auto& address : c.vip.addresses)
-                     texts.push_back(address.to_string());
-                 return texts;
-             }},
-        key("vip.interface", "--interface", "text",
-            "The interface that carries the VIP and the election. Default: the one whose subnet holds the "
-            "VIP, else the default route's.",
-            text(FIELD(vip.interface))),
-        key("vrrp.version", "--vrrp-version", "2 or 3",
-            "VRRP version; all routers of a VRID must agree. 2 knows whole seconds and PASS only.",
-            integer(FIELD(vrrp.version), 2, 3)),
-        key("vrrp.virtualRouterID", "--vrid", "1..255", "Identifies this group of routers on the LAN.",
-            integer(FIELD(vrrp.virtualRouterId), 1, 255)),
-        key("vrrp.priority", "--priority", "1..254",
-            "Base priority, before checks. Equal priorities are safe: the higher address wins.",
-            integer(FIELD(vrrp.priority), 1, 254)),
-        key("vrrp.advertInterval", "--advert-interval", "duration",
-            "How often the holder advertises. Version 3: 10ms to 40950ms in steps of 10ms; version 2: whole "
-            "seconds, 1s to 255s.",
-            duration(FIELD(vrrp.advertInterval), true)),
-        {.path = "vrrp.preempt",
-         .flag = "--preempt",
-         .type = "true or false",
-         .help = "Whether a host of higher priority takes the VIP over from a living holder.",
-         .set = [](Configuration& c, const Texts& t) { return store(c.vrrp.preempt, parseBool(t[0])); },
-         .get = [](const Configuration& c) { return Texts{c.vrrp.preempt ? "true" : "false"}; }},
-        key("vrrp.preemptDelay", "--preempt-delay", "duration",
-            "How long a holder of lower priority is tolerated first.", duration(FIELD(vrrp.preemptDelay))),
-        key("vrrp.startupDelay", "--startup-delay", "duration",
-            "How long to listen after the start before taking part.", duration(FIELD(vrrp.startupDelay))),
-        key("vrrp.authentication.type", "--auth-type", "none or PASS",
-            "PASS (version 2 only) sends the password in clear: it keeps strangers' mistakes out, not "
-            "attackers. HMAC is not available in this version.",
-            word(FIELD(vrrp.authentication), kAuthentications)),
-        key("vrrp.authentication.password", "--auth-password", "text",
-            "For PASS; the first 8 bytes count, as in keepalived.", text(FIELD(vrrp.password))),
-        key("vrrp.transport", nullptr, "multicast",
-            "Advertisements go to 224.0.0.18. unicast is not available in this version.",
-            constant("multicast", {"unicast"})),
-        key("vrrp.peers", nullptr, "nodes",
-            "For unicast: takes the peers from the Node list. Without effect in this version.",
-            constant("nodes", {})),
-        key("vrrp.checksum", "--checksum", "pseudoHeader or messageOnly",
-            "The form of version 3 checksums that is sent: RFC 5798, keepalived, FRR; or RFC 9568, Cisco. "
-            "Both are accepted.",
-            word(FIELD(vrrp.checksum), kChecksums)),
-        key("loadBalancer.dataPath", nullptr, "proxy",
-            "Balancing in user space. nat and dsr are not available in this version.",
-            constant("proxy", {"nat", "dsr", "auto"})),
-        {.path = "loadBalancer.bind",
-         .flag = "--bind",
-         .type = "list of ADDRESS:PORT",
-         .help = "Where the balancer listens.",
-         .list = true,
-         .set = [](Configuration& c,
-                   const Texts& t) { return storeAll(c.loadBalancer.bind, t, parseListener); },
-         .get = [](const Configuration& c) { return endpointTexts(c.loadBalancer.bind); }},
-        key("loadBalancer.algorithm", "--algorithm", "roundRobin, leastConnections or sourceHash",
-            "How a backend is chosen for a new connection.",
-            word(FIELD(loadBalancer.algorithm), kAlgorithms)),
-        key("loadBalancer.connectTimeout", "--connect-timeout", "duration",
-            "After this a backend that doesn't answer is passed over for the next one.",
-            duration(FIELD(loadBalancer.connectTimeout), true)),
-        key("loadBalancer.idleTimeout", "--idle-timeout", "duration",
-            "A connection without a byte for so long is reset; 0s: never, so that no watch or exec is cut.",
-            duration(FIELD(loadBalancer.idleTimeout))),
-        key("loadBalancer.maxConnections", "--max-connections", "0..1000000",
-            "Beyond it accepting pauses; 0: from the file-descriptor limit.",
-            integer(FIELD(loadBalancer.maxConnections), 0, 1'000'000)),
-        key("loadBalancer.healthCheck.type", "--health-check", "https, http, tls or tcp",
-            "How backends are probed.", word(FIELD(healthCheck.type), kHealthChecks)),
-        {.path = "loadBalancer.healthCheck.path",
-         .flag = nullptr,
-         .type = "text",
-         .help = "What http and https ask for.",
-         .set = [](Configuration& c, const Texts& t) { return store(c.healthCheck.path, parsePath(t[0])); },
-         .get = [](const Configuration& c) { return Texts{c.healthCheck.path}; }},
-        key("loadBalancer.healthCheck.expectStatus", nullptr, "100..599", "The status that means healthy.",
-            integer(FIELD(healthCheck.expectStatus), 100, 599)),
-        key("loadBalancer.healthCheck.interval", nullptr, "duration",
-            "From one probe of a backend to the next.", duration(FIELD(healthCheck.interval), true)),
-        key("loadBalancer.healthCheck.timeout", nullptr, "duration", "For a whole probe.",
-            duration(FIELD(healthCheck.timeout), true)),
-        key("loadBalancer.healthCheck.rise", nullptr, "1..100", "Successes in a row that bring a backend up.",
-            integer(FIELD(healthCheck.rise), 1, 100)),
-        key("loadBalancer.healthCheck.fall", nullptr, "1..100", "Failures in a row that take it down.",
-            integer(FIELD(healthCheck.fall), 1, 100)),
-        key("loadBalancer.healthCheck.caFile", "--ca-file", "file",
-            "PEM certificates that the backends' ones are verified against; read again when it changes.",
-            text(FIELD(healthCheck.caFile))),
-        key("loadBalancer.healthCheck.serverName", nullptr, "text",
-            "The name that the backends' certificates must carry.", text(FIELD(healthCheck.serverName))),
-        key("loadBalancer.accessLog", nullptr, "false",
-            "A line per connection is not available in this version.", constant("false", {"true"})),
-        key("backends.port", "--backend-port", "1..65535",
-            "The API servers' port on every control-plane host.", integer(FIELD(backends.port), 1, 65535)),
-        {.path = "backends.static",
-         .flag = "--backend",
-         .type = "list of ADDRESS:PORT",
-         .help = "Used until the API answers; then the Nodes replace them.",
-         .list = true,
-         .set = [](Configuration& c, const Texts& t) { return storeAll(c.backends.fixed, t, parseListener); },
-         .get = [](const Configuration& c) { return endpointTexts(c.backends.fixed); }},
-        {.path = "backends.kubernetes.kubeconfig",
-         .flag = "--kubeconfig",
-         .type = "list of files",
-         .help = "Identities, tried in order. An empty list: the API is never asked.",
-         .list = true,
-         .set = [](Configuration& c, const Texts& t) -> Parsed<void> {
-             c.backends.kubernetes.kubeconfig.clear();
-             for (const std::string& file : t) {
-                 if (!file.empty())
-                     c.backends.kubernetes.kubeconfig.push_back(file);  // --kubeconfig '' empties the list
-             }
-             return {};
-         },
-         .get = [](const Configuration& c) { return c.backends.kubernetes.kubeconfig; }},
-        {.path = "backends.kubernetes.server",
-         .flag = "--server",
-         .type = "URL",
-         .help = "The API server to ask. Default: 127.0.0.1 at backends.port, verified as `kubernetes`, then "
-                 "the other backends.",
-         .set = [](Configuration& c, const Texts& t) -> Parsed<void> {
-             if (!t[0].empty() && !t[0].starts_with("https://"))
-                 return std::unexpected("'" + t[0] + "' must begin with https://");
-             c.backends.kubernetes.server = t[0];
-             return {};
-         },
-         .get = [](const Configuration& c) { return Texts{c.backends.kubernetes.server}; }},
-        key("backends.kubernetes.nodeSelector", "--node-selector", "label selector",
-            "Which Nodes run an API server.", text(FIELD(backends.kubernetes.nodeSelector))),
-        key("backends.kubernetes.addressFamily", nullptr, "auto, ipv4 or ipv6",
-            "Which InternalIP of a Node is taken; auto: the first VIP's family.",
-            word(FIELD(backends.kubernetes.addressFamily), kFamilies)),
-        key("backends.cacheFile", "--cache-file", "file",
-            "Where the last known backends are kept for the next start; empty: nowhere.",
-            text(FIELD(backends.cacheFile))),
+void addTail(std::vector<Key>& table) {
+    table.push_back(
         {.path = "admin.bind",
          .flag = "--admin-bind",
          .type = "ADDRESS:PORT",
-         .help = "/healthz, /readyz, /metrics and /status, in clear HTTP.",
-         .set = [](Configuration& c, const Texts& t) { return store(c.admin, parseListener(t[0])); },
-         .get = [](const Configuration& c) { return Texts{lb::toString(c.admin)}; }},
-        key("logging.format", "--log-format", "text or json", "klog-like lines, or one JSON object per line.",
-            word(FIELD(logging.format), kFormats)),
-        key("logging.level", "--log-level", "debug, info, warning or error",
-            "The least severe lines to write.", word(FIELD(logging.level), kLevels)),
-    };
-    for (Key& k : table)
-        k.secret = std::string_view(k.path) == "vrrp.authentication.password";
-    return table;
-}
-
-#undef FIELD
-
-/// https://ADDRESS[:PORT]/PATH
-Parsed<void> setUrl(checks::CheckOptions& check, const std::string& text) {
-    constexpr std::string_view kScheme = "https://";
-    if (!text.starts_with(kScheme)) return std::unexpected("'" + text + "' must begin with https://");
-    const std::string rest = text.substr(kScheme.size());
-    const std::size_t slash = rest.find('/');
-    std::string host = rest.substr(0, slash);
-    const bool hasPort = host.ends_with(']') ? false : host.find(':') != std::string::npos;
-    if (!hasPort) host += ":443";
-    const auto endpoint = parseListener(host);
-    if (!endpoint) return std::unexpected(endpoint.error());
-    const auto path = parsePath(slash == std::string::npos ? "/" : rest.substr(slash));
-    if (!path) return std::unexpected(path.error());
-    auto& target = std::get<checks::HttpsGet>(check.target);
-    target.endpoint = *endpoint;
-    target.path = *path;
-    return {};
-}
-
-checks::HttpsGet& https(checks::CheckOptions& check) {
-    if (!std::holds_alternative<checks::HttpsGet>(check.target)) check.target = checks::HttpsGet{};
-    return std::get<checks::HttpsGet>(check.target);
-}
-
-std::vector<CheckKey> makeCheckKeys() {
-    using checks::CheckOptions;
-    return {
-        {"name", "text", "Names the check in log, status and metrics; unique.",
-         [](CheckOptions& c, const std::string& t) -> Parsed<void> {
-             if (t.empty()) return std::unexpected("must not be empty");
-             c.name = t;
-             return {};
-         }},
-        {"port", "1..65535",
-         "Succeeds while something listens on this TCP port here, whatever process. On the balancer's own "
-         "port see docs/concepts.md.",
-         [](CheckOptions& c, const std::string& t) -> Parsed<void> {
-             auto port = parseInteger(t, 1, 65535);
-             if (!port) return std::unexpected(port.error());
-             c.target = checks::ListeningPort{static_cast<std::uint16_t>(*port)};
-             return {};
-         }},
-        {"connect", "ADDRESS:PORT", "Instead of `port`: succeeds while a TCP connection there can be made.",
-         [](CheckOptions& c, const std::string& t) -> Parsed<void> {
-             auto endpoint = parseListener(t);
-             if (!endpoint) return std::unexpected(endpoint.error());
-             c.target = checks::TcpConnect{*endpoint};
-             return {};
-         }},
-        {"https.url", "https://ADDRESS:PORT/PATH", "Instead of `port`: succeeds while GET answers 200.",
-         [](CheckOptions& c, const std::string& t) {
-             https(c);
-             return setUrl(c, t);
-         }},
-        {"https.caFile", "file", "PEM certificates to verify the answer against.",
-         [](CheckOptions& c, const std::string& t) -> Parsed<void> {
-             https(c).caFile = t;
-             return {};
-         }},
-        {"https.serverName", "text", "The name that its certificate must carry; default: the URL's address.",
-         [](CheckOptions& c, const std::string& t) -> Parsed<void> {
-             https(c).serverName = t;
-             return {};
-         }},
-        {"interval", "duration", "From one run to the next. Default 2s.",
-         [](CheckOptions& c, const std::string& t) { return store(c.interval, parsePositive(t)); }},
-        {"timeout", "duration", "For one run. Default 1s.",
-         [](CheckOptions& c, const std::string& t) { return store(c.timeout, parsePositive(t)); }},
-        {"rise", "1..100", "Successes in a row that it takes to succeed. Default 2.",
-         [](CheckOptions& c, const std::string& t) { return store(c.rise, parseInteger(t, 1, 100)); }},
-        {"fall", "1..100", "Failures in a row that it takes to fail. Default 2.",
-         [](CheckOptions& c, const std::string& t) { return store(c.fall, parseInteger(t, 1, 100)); }},
-        {"weight", "-253..253",
-         "Above 0: added to the priority while it succeeds. Below 0: subtracted while it fails. 0 (default): "
-         "failing means FAULT.",
-         [](CheckOptions& c, const std::string& t) { return store(c.weight, parseInteger(t, -253, 253)); }},
-    };
+         .help =
+             "Where /healthz, /readyz, /metrics and /status are served, over plain HTTP without a password.",
+         .set = [](Configuration& c, const std::string& text) { return store(c.admin, parseListener(text)); },
+         .get = [](const Configuration& c) { return Texts{lb::toString(c.admin)}; }});
+    table.push_back(withWord(Key{.path = "logging.format",
+                                 .flag = "--log-format",
+                                 .type = "text or json",
+                                 .help = "klog-like lines, or one JSON object per line."},
+                             FAIRLEAD_FIELD(logging.format), kFormats));
+    table.push_back(withWord(Key{.path = "logging.level",
+                                 .flag = "--log-level",
+                                 .type = "debug, info, warning or error",
+                                 .help = "The least severe lines that are written."},
+                             FAIRLEAD_FIELD(logging.level), kLevels));
 }
 
 }  // namespace
 
 const std::vector<Key>& keys() {
-    static const std::vector<Key> table = makeKeys();
-    return table;
-}
-
-const std::vector<CheckKey>& checkKeys() {
-    static const std::vector<CheckKey> table = makeCheckKeys();
+    static const std::vector<Key> table = [] {
+        std::vector<Key> made;
+        addHead(made);
+        addVip(made);
+        addVrrp(made);
+        addLoadBalancer(made);
+        addHealthCheck(made);
+        addBackends(made);
+        addTail(made);
+        return made;
+    }();
     return table;
 }
 
 Configuration defaults() {
     Configuration c;
-    c.loadBalancer.bind = {*lb::parseEndpoint("0.0.0.0:16443")};
+    c.loadBalancer.bind = {{.address = boost::asio::ip::address_v4::any(), .port = 16443}};
     c.healthCheck.caFile = "/etc/kubernetes/pki/ca.crt";
     c.backends.kubernetes.kubeconfig = {"/etc/kubernetes/fairlead.conf", "/etc/kubernetes/admin.conf",
                                         "/etc/kubernetes/super-admin.conf"};
-    c.admin = *lb::parseEndpoint("127.0.0.1:16444");
+    c.admin = {.address = boost::asio::ip::address_v4::loopback(), .port = 16444};
     return c;
 }
 

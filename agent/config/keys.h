@@ -4,8 +4,9 @@
 // `manifest config` and docs/configuration.md all come from it. Pure.
 
 #include <functional>
-#include <span>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/config/configuration.h"
@@ -15,27 +16,47 @@ namespace fairlead::config {
 
 using Texts = std::vector<std::string>;
 
-struct Key {
-    const char* path;     ///< "vip.addresses"; of a check: "port"
-    const char* flag;     ///< "--vip", or null
-    const char* type;     ///< as the documentation names it
-    const char* help;     ///< one sentence or two
-    bool list = false;    ///< a sequence, and a flag that may be repeated
-    bool secret = false;  ///< never shown
-    /// Takes the text(s); exactly one unless `list`. The error is one phrase.
-    std::function<Parsed<void>(Configuration&, const Texts&)> set;
-    std::function<Texts(const Configuration&)> get;
+template <typename Target>
+struct BasicKey {
+    std::string_view path;        ///< "vip.addresses"; within a check: "https.url"
+    std::string_view flag;        ///< "--vip"; empty: there is none
+    std::string_view type;        ///< the values it takes, as the documentation names them
+    std::string_view help;        ///< one sentence or two
+    std::string_view whenAbsent;  ///< what holds if nothing is given, where that isn't a value itself
+    std::string_view notAList;    ///< what is wrong with giving a list, where there is more to say
+    bool secret = false;          ///< never shown unless asked for
+    /// Takes one text; of a list: one more entry. The error is one phrase.
+    std::function<Parsed<void>(Target&, const std::string&)> set;
+    /// The text of each value; empty: not set.
+    std::function<Texts(const Target&)> get;
+    /// Empties a list; the key is a list if there is this function.
+    std::function<void(Target&)> clear;
+
+    [[nodiscard]] bool list() const { return static_cast<bool>(clear); }
 };
+
+using Key = BasicKey<Configuration>;
 
 /// In the order of the documentation.
 const std::vector<Key>& keys();
 
-struct CheckKey {
-    const char* path;
-    const char* type;
-    const char* help;
-    std::function<Parsed<void>(checks::CheckOptions&, const std::string&)> set;
+/// One entry of `checks` while it is put together: which of its three kinds it is, is not decided yet.
+struct CheckDraft {
+    std::string name;
+    std::optional<std::uint16_t> port;
+    std::optional<lb::Endpoint> connect;
+    std::optional<HttpsUrl> url;
+    std::string caFile;
+    std::string serverName;
+    checks::CheckOptions options;  ///< the rest
+
+    CheckDraft();
+    explicit CheckDraft(const checks::CheckOptions& check);
+    /// The error is one phrase.
+    [[nodiscard]] Parsed<checks::CheckOptions> finish() const;
 };
+
+using CheckKey = BasicKey<CheckDraft>;
 
 /// The keys of one entry of `checks`.
 const std::vector<CheckKey>& checkKeys();

@@ -1,271 +1,239 @@
 #include "agent/config/parse.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <set>
-#include <sstream>
-#include <stdexcept>
+#include <map>
+#include <utility>
 
 #include "agent/config/cross_checks.h"
+#include "agent/config/suggest.h"
+#include "agent/config/yaml_tree.h"
 
 namespace fairlead::config {
 namespace {
 
-/// Looks at the text's structure before anything is built from it: an alias can stand for a billion nodes,
-/// and deep nesting for a deep recursion.
-class StructureCheck : public YAML::EventHandler {
-  public:
-    void OnDocumentStart(const YAML::Mark& mark) override {
-        if (++documents_ > 1) throw YAML::ParserException(mark, "more than one document");
-    }
-    void OnDocumentEnd() override {}
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { refuse(mark, anchor); }
-    void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, 1); }
-    void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  const std::string&) override {
-        refuse(mark, anchor);
-    }
-    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                         YAML::EmitterStyle::value) override {
-        enter(mark, anchor);
-    }
-    void OnSequenceEnd() override { --depth_; }
-    void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                    YAML::EmitterStyle::value) override {
-        enter(mark, anchor);
-    }
-    void OnMapEnd() override { --depth_; }
-    void OnAnchor(const YAML::Mark& mark, const std::string&) override { refuse(mark, 1); }
+constexpr std::size_t kMostErrors = 50;
 
-  private:
-    static constexpr int kDeepest = 16;
+/// A key of the file as it may stand in an error: no control characters, no endless line.
+std::string shown(const std::string& name) {
+    const std::string text = quoted(name);
+    return text.substr(1, text.size() - 2);
+}
 
-    void enter(const YAML::Mark& mark, YAML::anchor_t anchor) {
-        refuse(mark, anchor);
-        if (++depth_ > kDeepest) throw YAML::ParserException(mark, "nested too deeply");
-    }
-    static void refuse(const YAML::Mark& mark, YAML::anchor_t anchor) {
-        if (anchor != 0) throw YAML::ParserException(mark, "anchors and aliases are not supported");
-    }
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words)
+        text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
 
-    int documents_ = 0;
-    int depth_ = 0;
-};
+/// The words that may stand right under `prefix` ("" or "vip.") in a table of keys.
+template <typename Target>
+std::vector<std::string> namesUnder(const std::vector<BasicKey<Target>>& table, const std::string& prefix) {
+    std::vector<std::string> names;
+    for (const auto& key : table) {
+        if (!key.path.starts_with(prefix)) continue;
+        const std::string name(
+            key.path.substr(prefix.size(), key.path.find('.', prefix.size()) - prefix.size()));
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    }
+    return names;
+}
 
 class Parser {
   public:
     explicit Parser(std::string file) : file_(std::move(file)) { result_.configuration = defaults(); }
 
     void read(std::string_view text) {
-        if (text.size() > kMaxConfigurationSize)
-            return fail(file_ + ": larger than 1 MiB: not a configuration");
-        if (text.find('\0') != std::string_view::npos)
-            return fail(file_ + ": holds NUL bytes: not a text file");
-        try {
-            std::istringstream structure{std::string(text)};
-            YAML::Parser parser(structure);
-            StructureCheck check;
-            while (parser.HandleNextDocument(check)) {
-            }
-            const YAML::Node root = YAML::Load(std::string(text));
-            if (root.IsNull()) return fail(file_ + ": is empty (see `fairlead manifest config`)");
-            if (!root.IsMap()) return fail(at(root) + "is not a mapping of keys to values");
-            header(root);
-            section(root, "");
-        } catch (const YAML::Exception& error) {
-            fail(file_ + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
-        } catch (const std::logic_error& error) {
-            // yaml-cpp's scanner lets these out on some garbage.
-            fail(file_ + ": not YAML: " + error.what());
+        const auto root = readYaml(text);
+        if (!root) {
+            const int line = root.error().line;
+            return fail(line > 0 ? at(line) : file_, root.error().what);
+        }
+        if (root->kind != YamlNode::Kind::Map)
+            return fail(at(root->line), "is not a mapping of keys to values");
+        readMap(keys(), result_.configuration, *root, "", "");
+        for (const std::string_view required : {"apiVersion", "kind"}) {
+            const auto& key = *std::ranges::find(keys(), required, &Key::path);
+            if (!given(std::string(required)))
+                fail(file_, std::string(required) + " is missing; begin with " + std::string(required) +
+                                ": " + std::string(key.type));
         }
     }
 
     void apply(const std::vector<Flag>& flags) {
         for (const Flag& flag : flags) {
-            const auto found = std::find_if(keys().begin(), keys().end(), [&](const Key& key) {
-                return key.flag && flag.name == key.flag;
-            });
-            if (found == keys().end()) {
-                fail(flag.name + ": unknown flag");
-            } else {
-                set(*found, flag.values, "flag " + flag.name);
+            const auto key = std::ranges::find(keys(), std::string_view(flag.name), &Key::flag);
+            const std::string where = "flag " + flag.name;
+            if (flag.name.empty() || key == keys().end()) {
+                fail(where, "unknown flag");
+                continue;
             }
+            const std::string path(key->path);
+            setOrigin(path, where);
+            if (key->list()) {
+                key->clear(result_.configuration);
+                if (flag.values == Texts{""}) continue;
+            }
+            for (const std::string& value : flag.values)
+                set(*key, result_.configuration, path, where, value);
         }
     }
 
     ParseResult finish() {
-        Configuration& configuration = result_.configuration;
-        if (!checksGiven_ && !configuration.loadBalancer.bind.empty()) {
-            configuration.checks = {defaultCheck(configuration.loadBalancer.bind.front().port)};
-        }
-        configuration.vrrp.addresses.clear();
-        for (const auto& address : configuration.vip.addresses) {
-            if (address.is_v4()) configuration.vrrp.addresses.push_back(address.to_v4());
+        Configuration& c = result_.configuration;
+        if (!given("checks") && !c.loadBalancer.bind.empty())
+            c.checks = {defaultCheck(c.loadBalancer.bind.front().port)};
+        if (c.vrrp.version == 2 && !given("vrrp.advertInterval"))
+            c.vrrp.advertInterval = std::chrono::seconds(1);
+        if (!given("vrrp.authentication.type") && !c.vrrp.password.empty())
+            c.vrrp.authentication = vrrp::Authentication::Pass;
+        for (const auto& address : c.vip.addresses) {
+            if (address.is_v4()) c.vrrp.addresses.push_back(address.to_v4());
         }
         // What is wrong between keys says nothing while single ones are wrong.
-        if (result_.errors.empty()) crossCheck(configuration, result_.errors, result_.warnings);
+        if (result_.errors.empty()) crossCheck(c, result_.errors, result_.warnings);
+        if (unreported_ > 0)
+            result_.errors.push_back(file_ + ": and " + std::to_string(unreported_) + " more mistakes");
         return std::move(result_);
     }
 
   private:
-    [[nodiscard]] std::string origin(const YAML::Node& node) const {
-        return file_ + ":" + std::to_string(node.Mark().line + 1);
+    [[nodiscard]] std::string at(int line) const { return file_ + ":" + std::to_string(line); }
+    [[nodiscard]] bool given(const std::string& path) const {
+        return !result_.configuration.origins.of(path).empty();
     }
-    [[nodiscard]] std::string at(const YAML::Node& node) const { return origin(node) + ": "; }
-    void fail(std::string error) { result_.errors.push_back(std::move(error)); }
-
-    void header(const YAML::Node& root) {
-        const std::pair<const char*, const char*> expected[] = {{"apiVersion", "fairlead.dev/v1alpha1"},
-                                                                {"kind", "FairleadConfiguration"}};
-        for (const auto& [name, value] : expected) {
-            const YAML::Node node = root[name];
-            if (!node) {
-                fail(at(root) + name + ": is missing (write " + name + ": " + value + ")");
-            } else if (!node.IsScalar() || node.Scalar() != value) {
-                fail(at(node) + name + ": must be " + value);
-            }
-        }
+    void setOrigin(const std::string& path, const std::string& where) {
+        result_.configuration.origins.set(path, where);
     }
-
-    /// The names that may stand right under `prefix` ("" or "vip.").
-    static std::vector<std::string> namesUnder(const std::string& prefix) {
-        std::vector<std::string> names;
-        const auto add = [&](std::string_view path) {
-            if (!path.starts_with(prefix)) return;
-            const std::string name(path.substr(prefix.size(), path.find('.', prefix.size()) - prefix.size()));
-            if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-        };
-        if (prefix.empty()) names = {"apiVersion", "kind", "checks"};
-        for (const Key& key : keys())
-            add(key.path);
-        return names;
-    }
-
-    void unknown(const YAML::Node& name, const std::string& prefix, const std::vector<std::string>& known) {
-        const std::string close = nearest(name.Scalar(), known);
-        std::string error = at(name) + prefix + name.Scalar() + ": unknown key";
-        if (!close.empty()) {
-            error += "; did you mean " + close + "?";
+    void fail(const std::string& where, const std::string& what) {
+        if (result_.errors.size() < kMostErrors) {
+            result_.errors.push_back(where + ": " + what);
         } else {
-            error += " (there are:";
-            for (const std::string& candidate : known)
-                error += " " + candidate;
-            error += ")";
+            ++unreported_;
         }
-        fail(error);
     }
 
-    /// Calls `visit(name, value)` for each entry whose key is a word that wasn't there before.
-    template <typename Visit>
-    void eachEntry(const YAML::Node& map, const std::string& prefix, Visit visit) {
-        std::set<std::string> seen;
-        for (const auto& entry : map) {
-            if (!entry.first.IsScalar()) {
-                fail(at(entry.first) + prefix + ": a key must be a word");
-            } else if (!seen.insert(entry.first.Scalar()).second) {
-                fail(at(entry.first) + prefix + entry.first.Scalar() + ": stands there twice");
-            } else {
-                visit(entry.first, entry.second);
+    /// `inside` is the path within the table ("https."), `shownPrefix` the whole one ("checks[0].https.").
+    template <typename Target>
+    void readMap(const std::vector<BasicKey<Target>>& table, Target& target, const YamlNode& map,
+                 const std::string& inside, const std::string& shownPrefix) {
+        constexpr bool kRoot = std::is_same_v<Target, Configuration>;
+        std::vector<std::string> known = namesUnder(table, inside);
+        if (kRoot && inside.empty()) known.emplace_back("checks");
+        std::map<std::string, int> lines;
+        for (const auto& [name, value] : map.entries) {
+            if (name.kind != YamlNode::Kind::Scalar) {
+                fail(at(name.line), shownPrefix + ": a key must be a word");
+                continue;
+            }
+            const std::string path = shownPrefix + name.text;
+            const auto [first, isNew] = lines.emplace(name.text, name.line);
+            if (std::ranges::find(known, name.text) == known.end()) {
+                fail(at(name.line),
+                     shownPrefix + shown(name.text) + ": unknown key; " + advice(table, name.text, known));
+                continue;
+            }
+            if (!isNew) {
+                fail(at(name.line), path + ": given twice, first in line " + std::to_string(first->second));
+                continue;
+            }
+            if constexpr (kRoot) {
+                if (path == "checks") {
+                    readChecks(name.line, value);
+                    continue;
+                }
+            }
+            const auto key = std::ranges::find(table, inside + name.text, &BasicKey<Target>::path);
+            if (key != table.end()) {
+                readValue(*key, target, path, name.line, value);
+            } else if (value.kind == YamlNode::Kind::Map) {
+                readMap(table, target, value, inside + name.text + ".", path + ".");
+            } else if (value.kind != YamlNode::Kind::Null) {  // a section of which all is commented out
+                fail(at(name.line), path + ": must hold keys of its own (" +
+                                        joined(namesUnder(table, inside + name.text + ".")) + ")");
             }
         }
     }
 
-    void section(const YAML::Node& map, const std::string& prefix) {
-        const std::vector<std::string> known = namesUnder(prefix);
-        eachEntry(map, prefix, [&](const YAML::Node& name, const YAML::Node& value) {
-            const std::string path = prefix + name.Scalar();
-            if (prefix.empty() && (path == "apiVersion" || path == "kind")) return;
-            if (std::find(known.begin(), known.end(), name.Scalar()) == known.end())
-                return unknown(name, prefix, known);
-            result_.configuration.origins.set(path, origin(name));
-            if (path == "checks") return checkList(value);
-            const auto leaf =
-                std::find_if(keys().begin(), keys().end(), [&](const Key& key) { return path == key.path; });
-            if (leaf != keys().end()) return leafValue(*leaf, name, value);
-            if (!value.IsMap())
-                return fail(at(name) + path + ": must hold keys of its own, one per line below it");
-            section(value, path + ".");
-        });
+    /// What to write instead of a key that isn't known here.
+    template <typename Target>
+    static std::string advice(const std::vector<BasicKey<Target>>& table, const std::string& name,
+                              const std::vector<std::string>& known) {
+        if (const auto close = nearest(name, known)) return "did you mean " + *close + "?";
+        for (const auto& key : table) {
+            if (key.path.ends_with("." + name)) return "did you mean " + std::string(key.path) + "?";
+        }
+        return "there are " + joined(known);
     }
 
-    void leafValue(const Key& key, const YAML::Node& name, const YAML::Node& value) {
-        Texts texts;
-        if (key.list) {
-            if (!value.IsSequence()) return fail(at(name) + key.path + ": must be a list, e.g. [A, B]");
-            for (const YAML::Node& item : value) {
-                if (!item.IsScalar()) return fail(at(item) + key.path + ": each entry must be a " + key.type);
-                texts.push_back(item.Scalar());
+    template <typename Target>
+    void readValue(const BasicKey<Target>& key, Target& target, const std::string& path, int line,
+                   const YamlNode& value) {
+        setOrigin(path, at(line));
+        if (key.list()) {
+            if (value.kind != YamlNode::Kind::Sequence)
+                return fail(at(line), path + ": must be a list, as in [A, B], or [] for none");
+            key.clear(target);
+            for (std::size_t i = 0; i < value.items.size(); ++i) {
+                const YamlNode& item = value.items[i];
+                const std::string itemPath = path + "[" + std::to_string(i) + "]";
+                setOrigin(itemPath, at(item.line));
+                if (item.kind != YamlNode::Kind::Scalar) {
+                    fail(at(item.line), itemPath + ": must be one value");
+                } else {
+                    set(key, target, itemPath, at(item.line), item.text);
+                }
             }
+        } else if (value.kind == YamlNode::Kind::Null) {
+            fail(at(line), path + ": has no value; leave the key out to get the default");
+        } else if (value.kind == YamlNode::Kind::Sequence && !key.notAList.empty()) {
+            fail(at(line), path + ": " + std::string(key.notAList));
+        } else if (value.kind != YamlNode::Kind::Scalar) {
+            fail(at(line), path + ": must be one value (" + std::string(key.type) + ")");
         } else {
-            if (value.IsNull()) return fail(at(name) + key.path + ": has no value");
-            if (!value.IsScalar())
-                return fail(at(name) + key.path + ": must be one value (" + key.type + ")");
-            texts.push_back(value.Scalar());
-        }
-        set(key, texts, origin(name));
-    }
-
-    void set(const Key& key, const Texts& texts, const std::string& where) {
-        result_.configuration.origins.set(key.path, where);
-        const auto done = key.set(result_.configuration, texts);
-        if (!done) fail(where + ": " + key.path + ": " + (key.secret ? "is not usable" : done.error()));
-    }
-
-    void checkList(const YAML::Node& list) {
-        checksGiven_ = true;
-        if (!list.IsSequence()) return fail(at(list) + "checks: must be a list");
-        for (const YAML::Node& entry : list) {
-            const std::string path = "checks[" + std::to_string(result_.configuration.checks.size()) + "]";
-            result_.configuration.origins.set(path, origin(entry));
-            if (!entry.IsMap()) return fail(at(entry) + path + ": must hold keys");
-            check(entry, path);
+            set(key, target, path, at(line), value.text);
         }
     }
 
-    void check(const YAML::Node& map, const std::string& path) {
-        checks::CheckOptions options;
-        std::vector<std::string> kinds;
-        const auto visit = [&](const YAML::Node& name, const YAML::Node& value, const std::string& prefix) {
-            std::vector<std::string> known;
-            for (const CheckKey& key : checkKeys()) {
-                const std::string_view full(key.path);
-                if (!full.starts_with(prefix)) continue;
-                const std::string word(
-                    full.substr(prefix.size(), full.find('.', prefix.size()) - prefix.size()));
-                if (std::find(known.begin(), known.end(), word) == known.end()) known.push_back(word);
+    template <typename Target>
+    void set(const BasicKey<Target>& key, Target& target, const std::string& path, const std::string& where,
+             const std::string& text) {
+        // Escaped in quotes, YAML can spell them; no value has a use for one.
+        if (std::ranges::any_of(text,
+                                [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
+            return fail(where, path + ": holds a control character");
+        const auto done = key.set(target, text);
+        if (!done) fail(where, path + ": " + done.error());
+    }
+
+    void readChecks(int line, const YamlNode& list) {
+        setOrigin("checks", at(line));
+        if (list.kind != YamlNode::Kind::Sequence)
+            return fail(at(line), "checks: must be a list of checks, or [] for none");
+        for (std::size_t i = 0; i < list.items.size(); ++i) {
+            const YamlNode& item = list.items[i];
+            const std::string path = "checks[" + std::to_string(i) + "]";
+            setOrigin(path, at(item.line));
+            if (item.kind != YamlNode::Kind::Map) {
+                fail(at(item.line), path + ": must hold keys (" + joined(namesUnder(checkKeys(), "")) + ")");
+                continue;
             }
-            const std::string own = prefix + name.Scalar();
-            const auto found = std::find_if(checkKeys().begin(), checkKeys().end(),
-                                            [&](const CheckKey& key) { return own == key.path; });
-            if (found == checkKeys().end()) return unknown(name, path + "." + prefix, known);
-            result_.configuration.origins.set(path + "." + own, origin(name));
-            if (!value.IsScalar())
-                return fail(at(name) + path + "." + own + ": must be one value (" + found->type + ")");
-            if (own == "port" || own == "connect") kinds.push_back(own);
-            if (kinds.size() > 1) return;
-            const auto done = found->set(options, value.Scalar());
-            if (!done) fail(at(name) + path + "." + own + ": " + done.error());
-        };
-        eachEntry(map, path + ".", [&](const YAML::Node& name, const YAML::Node& value) {
-            if (name.Scalar() != "https") return visit(name, value, "");
-            kinds.emplace_back("https");
-            if (kinds.size() > 1) return;
-            if (!value.IsMap())
-                return fail(at(name) + path + ".https: must hold keys of its own (url, caFile, serverName)");
-            eachEntry(value, path + ".https.",
-                      [&](const YAML::Node& inner, const YAML::Node& text) { visit(inner, text, "https."); });
-            if (!value["url"]) fail(at(name) + path + ".https.url: is missing");
-        });
-        if (kinds.size() != 1) fail(at(map) + path + ": needs exactly one of port, connect and https");
-        if (options.name.empty() && !map["name"]) fail(at(map) + path + ".name: is missing");
-        result_.configuration.checks.push_back(std::move(options));
+            CheckDraft draft;
+            const std::size_t before = result_.errors.size();
+            readMap(checkKeys(), draft, item, "", path + ".");
+            if (result_.errors.size() > before) continue;
+            auto check = draft.finish();
+            if (!check) {
+                fail(at(item.line), path + ": " + check.error());
+                continue;
+            }
+            result_.configuration.checks.push_back(std::move(*check));
+        }
     }
 
     std::string file_;
     ParseResult result_;
-    bool checksGiven_ = false;
+    std::size_t unreported_ = 0;
 };
 
 }  // namespace

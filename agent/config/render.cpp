@@ -2,17 +2,30 @@
 
 #include <algorithm>
 #include <cctype>
+#include <sstream>
 
 #include "agent/config/keys.h"
 
 namespace fairlead::config {
 namespace {
 
-std::string quoted(const std::string& text) {
-    const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+constexpr std::size_t kCommentWidth = 100;
+
+/// Plain where no reader of YAML could take it for anything but this text, else in double quotes.
+std::string yamlText(const std::string& text, bool isString) {
+    const bool safe = !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '/' || c == '-' || c == '_';
-    }) && text.front() != '-';
-    if (plain) return text;
+    });
+    constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"};
+    std::string lower = text;
+    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    const bool looksLikeAnother =
+        isString && (std::ranges::find(kWords, lower) != std::end(kWords) ||
+                     (!text.empty() &&
+                      (std::isdigit(static_cast<unsigned char>(text.front())) != 0 || text.front() == '.') &&
+                      std::ranges::count(text, '.') < 2));
+    const bool negative = !isString && text.size() > 1 && text.front() == '-';
+    if ((safe && !looksLikeAnother) || negative) return text;
     std::string result = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') result += '\\';
@@ -21,117 +34,239 @@ std::string quoted(const std::string& text) {
     return result + "\"";
 }
 
-std::string listText(const Texts& texts) {
+/// Whether a key's values are texts of any kind, which might look like numbers or booleans.
+bool isString(std::string_view type) {
+    return type == "text" || type == "file" || type == "list of files" || type == "label selector";
+}
+
+template <typename Target>
+std::string valueText(const BasicKey<Target>& key, const Texts& values) {
+    if (!key.list()) return yamlText(values.front(), isString(key.type));
     std::string result = "[";
-    for (const std::string& text : texts)
-        result += (result.size() > 1 ? ", " : "") + quoted(text);
+    for (const std::string& value : values)
+        result += (result.size() > 1 ? ", " : "") + yamlText(value, isString(key.type));
     return result + "]";
 }
 
-void renderCheck(std::string& out, const checks::CheckOptions& check) {
-    out += "  - name: " + quoted(check.name) + "\n";
-    if (const auto* port = std::get_if<checks::ListeningPort>(&check.target)) {
-        out += "    port: " + std::to_string(port->port) + "\n";
-    } else if (const auto* connect = std::get_if<checks::TcpConnect>(&check.target)) {
-        out += "    connect: " + quoted(lb::toString(connect->endpoint)) + "\n";
-    } else if (const auto* get = std::get_if<checks::HttpsGet>(&check.target)) {
-        out +=
-            "    https:\n      url: " + quoted("https://" + lb::toString(get->endpoint) + get->path) + "\n";
-        if (!get->caFile.empty()) out += "      caFile: " + quoted(get->caFile) + "\n";
-        if (!get->serverName.empty()) out += "      serverName: " + quoted(get->serverName) + "\n";
-    }
-    out += "    interval: " + durationText(check.interval) + "\n    timeout: " + durationText(check.timeout) +
-           "\n    rise: " + std::to_string(check.rise) + "\n    fall: " + std::to_string(check.fall) +
-           "\n    weight: " + std::to_string(check.weight) + "\n";
-}
-
-void renderChecks(std::string& out, const std::vector<checks::CheckOptions>& checks) {
-    out += checks.empty() ? "checks: []\n" : "checks:\n";
-    for (const checks::CheckOptions& check : checks)
-        renderCheck(out, check);
-}
-
-/// The shared beginning of two dotted paths, in whole parts.
-std::size_t sharedParts(const Texts& a, const Texts& b) {
-    std::size_t shared = 0;
-    while (shared + 1 < a.size() && shared + 1 < b.size() && a[shared] == b[shared])
-        ++shared;
-    return shared;
-}
-
-Texts partsOf(const std::string& path) {
+Texts partsOf(std::string_view path) {
     Texts parts;
-    std::size_t begin = 0;
-    for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', begin)) {
-        parts.push_back(path.substr(begin, dot - begin));
-        begin = dot + 1;
+    for (std::size_t dot = path.find('.'); dot != std::string_view::npos; dot = path.find('.')) {
+        parts.emplace_back(path.substr(0, dot));
+        path.remove_prefix(dot + 1);
     }
-    parts.push_back(path.substr(begin));
+    parts.emplace_back(path);
     return parts;
 }
 
-std::string tableText(std::string text) {
-    for (std::size_t at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2))
-        text.insert(at, "\\");
-    return text;
+/// Lines of keys in sections: writes the head of a section when its first key comes.
+class Writer {
+  public:
+    Writer(std::string& out, std::string firstIndent, const std::string& indent)
+        : out_(out), next_(std::move(firstIndent)), indent_(indent) {}
+
+    /// `comment` may be empty; `active` false: the line is commented out.
+    void write(std::string_view path, const std::string& comment, const std::string& value, bool active) {
+        const Texts parts = partsOf(path);
+        std::size_t shared = 0;
+        while (shared < section_.size() && shared + 1 < parts.size() && section_[shared] == parts[shared])
+            ++shared;
+        section_.assign(parts.begin(), parts.end() - 1);
+        for (; shared < section_.size(); ++shared)
+            line(shared, section_[shared] + ":");
+        std::istringstream lines(comment);
+        for (std::string text; std::getline(lines, text);)
+            line(section_.size(), "# " + text);
+        line(section_.size(), (active ? "" : "# ") + parts.back() + ": " + value);
+    }
+
+  private:
+    void line(std::size_t depth, const std::string& text) {
+        out_ += next_ + std::string(depth * 2, ' ') + text + "\n";
+        next_ = indent_;
+    }
+
+    std::string& out_;
+    std::string next_;
+    std::string indent_;
+    Texts section_;
+};
+
+std::string wrapped(const std::string& text) {
+    std::istringstream words(text);
+    std::string result;
+    std::size_t column = 0;
+    for (std::string word; words >> word;) {
+        if (column > 0 && column + word.size() >= kCommentWidth) {
+            result += "\n";
+            column = 0;
+        }
+        result += (column > 0 ? " " : "") + word;
+        column += word.size() + 1;
+    }
+    return result;
 }
 
-}  // namespace
+template <typename Target>
+std::string explanation(const BasicKey<Target>& key) {
+    std::string text(key.help);
+    text += " (" + std::string(key.type) + ")";
+    if (!key.whenAbsent.empty()) text += " Default: " + std::string(key.whenAbsent) + ".";
+    return wrapped(text);
+}
 
-std::string renderYaml(const Configuration& configuration, Comments comments) {
-    std::string out = "apiVersion: fairlead.dev/v1alpha1\nkind: FairleadConfiguration\n";
-    Texts before;
-    for (const Key& key : keys()) {
-        const Texts parts = partsOf(key.path);
-        const Texts values = key.get(configuration);
-        // An empty text means "derive it" or "none"; a key that isn't there says the same.
-        const bool absent = !key.list && values.front().empty();
-        if (parts.front() == "loadBalancer" && (before.empty() || before.front() != "loadBalancer"))
-            renderChecks(out, configuration.checks);
-        for (std::size_t level = sharedParts(before, parts); level + 1 < parts.size(); ++level) {
-            out += std::string(level * 2, ' ') + parts[level] + ":\n";
+enum class Style : std::uint8_t { Effective, Template };
+
+std::string checksText(const Configuration& configuration, Style style) {
+    const bool given = !configuration.origins.of("checks").empty();
+    std::string out;
+    for (const checks::CheckOptions& check : configuration.checks) {
+        const CheckDraft draft(check);
+        Writer writer(out, "  - ", "    ");
+        for (const CheckKey& key : checkKeys()) {
+            const Texts values = key.get(draft);
+            if (!values.empty()) writer.write(key.path, "", valueText(key, values), true);
         }
-        const std::string indent((parts.size() - 1) * 2, ' ');
-        if (comments == Comments::Help) out += indent + "# " + key.help + "\n";
-        std::string value = key.list ? listText(values) : quoted(values.front());
-        if (key.secret && !absent) value = "REDACTED";
-        out += indent + (absent && std::string_view(key.path) != "backends.cacheFile" ? "# " : "") +
-               parts.back() + ": " + value + "\n";
-        before = parts;
+    }
+    out = out.empty() ? "checks: []\n" : "checks:\n" + out;
+    if (style == Style::Effective) return out;
+    const std::string comment =
+        "# What this host's priority depends on; see docs/configuration.md for every kind of check.\n";
+    if (given) return comment + out;
+    std::istringstream lines(out);
+    std::string commented = comment;
+    for (std::string line; std::getline(lines, line);)
+        commented += "# " + line + "\n";
+    return commented;
+}
+
+std::string render(const Configuration& configuration, Style style) {
+    std::string out;
+    bool checksWritten = false;
+    Writer writer(out, "", "");
+    for (const Key& key : keys()) {
+        if (!checksWritten && key.path.starts_with("loadBalancer.")) {
+            out += checksText(configuration, style);
+            checksWritten = true;
+        }
+        const Texts values = key.get(configuration);
+        std::string value = valueText(key, values);
+        if (style == Style::Effective) {
+            if (key.secret && !values.front().empty()) value = "REDACTED";
+            writer.write(key.path, "", value, true);
+        } else {
+            const bool head = key.path.find('.') == std::string_view::npos && key.path != "nodeName";
+            const bool given = !configuration.origins.of(std::string(key.path)).empty();
+            writer.write(key.path, head ? "" : explanation(key), value, head || given);
+        }
     }
     return out;
 }
 
+std::string tableText(std::string_view text) {
+    std::string result;
+    for (const char c : text) {
+        if (c == '|') result += '\\';
+        result += c;
+    }
+    return result;
+}
+
+std::string code(std::string_view text) {
+    return "`" + tableText(text) + "`";
+}
+
+template <typename Target>
+std::string defaultText(const BasicKey<Target>& key, const Target& fallback) {
+    if (!key.whenAbsent.empty()) return tableText(key.whenAbsent);
+    const Texts values = key.get(fallback);
+    if (values.empty() && !key.list()) return "";
+    return code(valueText(key, values));
+}
+
+constexpr const char* kIntroduction = R"(# Configuration
+
+Everything has a default but `vip.addresses`, so this is enough:
+
+```sh
+fairlead run --vip 10.10.1.108
+```
+
+What the flags can say, and checks besides, stands in a YAML file that is given with `--config FILE`. Flags override it.
+The smallest file is
+
+```yaml
+apiVersion: fairlead.dev/v1alpha1
+kind: FairleadConfiguration
+vip:
+  addresses: [10.10.1.108]
+```
+
+- `fairlead manifest config --vip 10.10.1.108` prints a file with every key and what it means
+  ([manifests/config.yaml](../manifests/config.yaml)).
+- `fairlead validate --config FILE` checks a file; each mistake is one line, `FILE:LINE: key: what is wrong`.
+- `fairlead validate --config FILE --effective` prints all that holds on this host: file, flags, defaults, and what is
+  derived from the host.
+- [manifests/classic.yaml](../manifests/classic.yaml) does what the usual keepalived.conf and haproxy.cfg do.
+
+The file is read strictly: an unknown key, a key given twice, a value out of range, an anchor, a tag or a second
+document is an error. A **duration** is a number and a unit: `200ms`, `1.5s`, `5m`, `1h`. The agent reads the file once,
+at its start.
+
+## Keys and flags
+
+)";
+
+constexpr const char* kChecks = R"(
+## `checks`
+
+A list of checks that raise or lower this host's priority; what they do to it stands in [concepts.md](concepts.md).
+A file only:
+
+```yaml
+checks:
+  - name: lb
+    port: 16443
+    weight: 11
+  - name: apiserver
+    https: {url: "https://127.0.0.1:6443/livez"}
+    weight: 5
+```
+
+Without the key there is one check, `lb`: port of the first `loadBalancer.bind`, weight 11. `checks: []` means none.
+Each check has exactly one of `port`, `connect` and `https.url`.
+
+)";
+
+}  // namespace
+
+std::string renderEffective(const Configuration& configuration) {
+    return render(configuration, Style::Effective);
+}
+
+std::string renderTemplate(const Configuration& configuration) {
+    return "# A configuration of fairlead. Lines that are commented out show the defaults.\n" +
+           render(configuration, Style::Template);
+}
+
 std::string renderReference() {
     const Configuration fallback = defaults();
-    std::string out =
-        "# Configuration\n\n"
-        "A YAML file given by `--config FILE`; flags override it. Every key is optional but `vip.addresses`. "
-        "Durations are a whole number\n"
-        "with a unit: `200ms`, `2s`, `5m`, `1h`. The file is read strictly: an unknown or doubled key, a "
-        "value out of range, an anchor or a\n"
-        "second document is an error that names its line. `fairlead validate --config FILE` checks a file, "
-        "`--effective` prints what\n"
-        "results from it, and `fairlead manifest config` prints one with every key.\n\n"
-        "The file begins with `apiVersion: fairlead.dev/v1alpha1` and `kind: FairleadConfiguration`.\n\n"
-        "| key | flag | value | default | meaning |\n|---|---|---|---|---|\n";
+    std::string out = kIntroduction;
+    out += "| key | flag | value | default | meaning |\n|---|---|---|---|---|\n";
     for (const Key& key : keys()) {
-        const Texts values = key.get(fallback);
-        const std::string value = key.list ? listText(values) : values.front();
-        out += "| `" + std::string(key.path) + "` | " + (key.flag ? "`" + std::string(key.flag) + "`" : "") +
-               " | " + tableText(key.type) + " | " + (value.empty() ? "" : "`" + value + "`") + " | " +
-               tableText(key.help) + " |\n";
+        out += "| " + code(key.path) + " | " + (key.flag.empty() ? "" : code(key.flag)) + " | " +
+               tableText(key.type) + " | " + defaultText(key, fallback) + " | " + tableText(key.help) +
+               " |\n";
     }
     out +=
-        "\n## `checks`\n\n"
-        "A list; without it there is one check, `lb`, on the balancer's first port with weight 11. `checks: "
-        "[]` means none. What checks do\n"
-        "to the priority, and what a check of the balancer's own port means, stands in "
-        "[concepts.md](concepts.md).\n\n"
-        "| key | value | meaning |\n|---|---|---|\n";
+        "\nFlags for lists are given once per entry; an empty entry empties the list: `--kubeconfig ''` "
+        "means "
+        "that the API is\nnever asked. `--no-preempt` sets `vrrp.preempt` to false.\n";
+    out += kChecks;
+    out += "| key | value | default | meaning |\n|---|---|---|---|\n";
+    const CheckDraft draft;
     for (const CheckKey& key : checkKeys()) {
-        out += "| `" + std::string(key.path) + "` | " + tableText(key.type) + " | " + tableText(key.help) +
-               " |\n";
+        out += "| " + code(key.path) + " | " + tableText(key.type) + " | " + defaultText(key, draft) + " | " +
+               tableText(key.help) + " |\n";
     }
     return out;
 }

@@ -7,10 +7,13 @@
 
 namespace fairlead::config {
 
-enum class Comments : std::uint8_t { None, Help };
+/// Everything that holds, for reading: parse() reads it back to the same configuration, but for secrets,
+/// which are replaced by "REDACTED".
+std::string renderEffective(const Configuration& configuration);
 
-/// YAML that parse() reads back to the same configuration, but for secrets, which are replaced by "REDACTED".
-std::string renderYaml(const Configuration& configuration, Comments comments);
+/// A file to start from: every key with its meaning, those that were given with their values (secrets too),
+/// the others commented out at their defaults.
+std::string renderTemplate(const Configuration& configuration);
 
 /// docs/configuration.md
 std::string renderReference();

@@ -1,0 +1,150 @@
+#include "agent/cli/manifest_text.h"
+
+namespace fairlead::cli {
+namespace {
+
+/// In double quotes, as YAML and JSON read them. No argument holds a control character: parse() refuses them.
+std::string quoted(const std::string& text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') result += '\\';
+        result += c;
+    }
+    return result + "\"";
+}
+
+constexpr const char* kHead =
+    R"(# The static pod of fairlead. Put this file, the same on all of them, into /etc/kubernetes/manifests of every
+# control-plane host. On the first one that is before `kubeadm init`: the VIP must be there before the API server.
+apiVersion: v1
+kind: Pod
+metadata:
+  name: fairlead
+  namespace: kube-system
+  labels:
+    app.kubernetes.io/name: fairlead
+    tier: control-plane
+spec:
+  # The VIP, VRRP and the balancer belong to the host.
+  hostNetwork: true
+  # Not evicted, and the last one to be killed when memory runs short.
+  priorityClassName: system-node-critical
+  # Static pods have no ServiceAccount; the identity is a kubeconfig under /etc/kubernetes.
+  automountServiceAccountToken: false
+  # The VIP is given up in milliseconds; the rest is for what is still open.
+  terminationGracePeriodSeconds: 10
+  securityContext:
+    seccompProfile:
+      type: RuntimeDefault
+  containers:
+  - name: fairlead
+)";
+
+constexpr const char* kEnvironment = R"(    env:
+    - name: NODE_NAME
+      valueFrom:
+        fieldRef:
+          fieldPath: spec.nodeName
+    - name: HOST_IP
+      valueFrom:
+        fieldRef:
+          fieldPath: status.hostIP
+)";
+
+constexpr const char* kTail =
+    R"(    # No CPU limit: an election that is throttled comes too late and moves the VIP.
+    resources:
+      requests:
+        cpu: 50m
+        memory: 64Mi
+      limits:
+        memory: 256Mi
+    securityContext:
+      # A user other than root isn't given the capabilities below.
+      runAsUser: 0
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities:
+        drop:
+        - ALL
+        add:
+        - NET_ADMIN  # adds and removes the VIP
+        - NET_RAW    # VRRP and gratuitous ARP
+        - SYS_NICE   # real-time scheduling of the election, so that a busy host doesn't lose the VIP
+        - IPC_LOCK   # its memory is never swapped out, for the same reason
+    volumeMounts:
+    # The directory and not the files in it: they don't exist yet when the first host starts, and are replaced
+    # when certificates are renewed.
+    - name: kubernetes
+      mountPath: /etc/kubernetes
+      readOnly: true
+    - name: state
+      mountPath: /var/lib/fairlead
+  volumes:
+  - name: kubernetes
+    hostPath:
+      path: /etc/kubernetes
+      type: Directory
+  - name: state
+    hostPath:
+      path: /var/lib/fairlead
+      type: DirectoryOrCreate
+)";
+
+std::string probe(const std::string& name, const std::string& path, const lb::Endpoint& admin,
+                  const std::string& timing) {
+    const std::string host = admin.address.is_unspecified() ? (admin.address.is_v6() ? "::1" : "127.0.0.1")
+                                                            : admin.address.to_string();
+    return "    " + name + ":\n      httpGet:\n        host: " + quoted(host) +
+           "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" + timing;
+}
+
+}  // namespace
+
+std::string podManifest(const std::string& image, const lb::Endpoint& admin,
+                        const std::vector<std::string>& arguments) {
+    std::string text = kHead;
+    text += "    image: " + quoted(image) + "\n    imagePullPolicy: IfNotPresent\n    args:\n    - \"run\"\n";
+    for (const std::string& argument : arguments)
+        text += "    - " + quoted(argument) + "\n";
+    text += kEnvironment;
+    text += probe("livenessProbe", "/healthz", admin,
+                  "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
+                  "failureThreshold: 6\n");
+    text += probe("readinessProbe", "/readyz", admin, "      periodSeconds: 5\n      timeoutSeconds: 2\n");
+    return text + kTail;
+}
+
+std::string rbacManifest() {
+    return R"(# What fairlead may do in the cluster: read Nodes, nothing else.
+#
+#   fairlead manifest rbac | kubectl apply -f -
+#
+# Its identity, on every control-plane host (older kubeadm also wants --config FILE):
+#
+#   (umask 077; kubeadm kubeconfig user --client-name fairlead > /etc/kubernetes/fairlead.conf)
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: fairlead
+rules:
+- apiGroups: [""]
+  resources: ["nodes"]
+  verbs: ["get", "list", "watch"]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: fairlead
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: fairlead
+subjects:
+- apiGroup: rbac.authorization.k8s.io
+  kind: User
+  name: fairlead
+)";
+}
+
+}  // namespace fairlead::cli
