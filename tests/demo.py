@@ -201,13 +201,17 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stand-in", action="store_true")
     options = parser.parse_args()
-    with Lab() as lab:
-        demo = Demo(lab, options.stand_in)
-        demo.bring_up()
-        demo.run()
-        good = demo.summary()
-        if not good:
-            print(lab.account())
+    try:
+        with Lab() as lab:
+            demo = Demo(lab, options.stand_in)
+            demo.bring_up()
+            demo.run()
+            good = demo.summary()
+            if not good:
+                print(lab.account())
+    except (AssertionError, OSError, RuntimeError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
     return 0 if good else 1
 
 

@@ -57,7 +57,12 @@ allow_services() {
     if "$policy_is_ours"; then rm -f "$policy"; fi
     policy_is_ours=false
 }
-trap allow_services EXIT
+background=
+clean_up() {
+    allow_services
+    if [ -n "$background" ]; then kill "$background" 2>/dev/null || true; fi
+}
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 apt_install() {
@@ -100,10 +105,10 @@ module_line() { awk -v name="$1" '$1 == name { print $2; exit }' tests/peers/go.
 
 # Runs a command quietly, with a sign of life every 15 seconds; its output goes to a file, shown if it fails.
 with_heartbeat() {
-    local what=$1 log=$2 pid started=$SECONDS last=$SECONDS
+    local what=$1 log=$2 started=$SECONDS last=$SECONDS pid
     shift 2
     "$@" >"$log" 2>&1 &
-    pid=$!
+    pid=$! background=$!
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.2
         if [ $((SECONDS - last)) -ge 15 ]; then
@@ -111,6 +116,7 @@ with_heartbeat() {
             say "$what: $((SECONDS - started)) s so far$(tail -n 1 "$log" | cut -c 1-80 | sed 's/^\(.\)/ (\1/; s/\(.\)$/\1)/')"
         fi
     done
+    background=
     if ! wait "$pid"; then
         tail -n 20 "$log" >&2
         return 1
@@ -149,14 +155,15 @@ prepare_go() {
     go=$cache/go$needed/bin/go
 }
 
+# To be run in a subshell.
 build_apiserver() {
     local version=$1 target=$2 minor package=k8s.io/component-base/version
     minor=$(printf '%s' "$version" | cut -d . -f 2)
-    (cd tests/peers &&
-        CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local nice -n 10 "$go" build -trimpath -o "$target.new" \
-            -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor" \
-            k8s.io/kubernetes/cmd/kube-apiserver) &&
-        mv "$target.new" "$target"
+    cd tests/peers
+    # In place of this shell, so that whoever ends the set-up ends the build.
+    CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local exec nice -n 10 "$go" build -trimpath -o "$target.new" \
+        -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor" \
+        k8s.io/kubernetes/cmd/kube-apiserver
 }
 
 install_apiserver() {
@@ -169,11 +176,12 @@ install_apiserver() {
     fi
     [ -z "${KUBE_APISERVER:-}" ] || fail "KUBE_APISERVER=$KUBE_APISERVER is not a program"
     mkdir -p "$cache/bin"
-    say "building kube-apiserver $version once (some 15 minutes on one core); then it is kept in $target"
+    say "kube-apiserver $version is built once (some 15 minutes on one core) and then kept: $target"
     if ! prepare_go "$(module_line go)" ||
         ! with_heartbeat "kube-apiserver: build" "$cache/build.log" build_apiserver "$version" "$target"; then
         fail "kube-apiserver $version could not be built (is the Go module proxy in reach?); name one by KUBE_APISERVER=FILE"
     fi
+    mv "$target.new" "$target"
 }
 
 case "${1:-}" in

@@ -5,7 +5,8 @@
         host.start_agent({"vip": {"addresses": ["10.10.1.108"]}})
         lab.wait_for(lambda: host.holds("10.10.1.108"), 5, "the VIP")
 
-The bridge lives in a namespace of its own: nothing of the machine's own network is touched.
+The bridge lives in a namespace of its own: nothing of the machine's own network is touched. FAIRLEAD_KEEP_LOGS=1 keeps
+the directory with everybody's logs and configurations, as fairlead-kept-….
 """
 
 import atexit
@@ -24,6 +25,8 @@ from .client import Client
 from .host import Host
 from .waiting import wait_for
 
+DIRECTORIES = "fairlead-lab-"  # in the directory for temporary files, each followed by the pid
+
 _numbers = itertools.count(1)
 _open_labs = set()
 
@@ -37,7 +40,8 @@ class Lab:
         self.vips = list(vips)
         self.hosts = {}
         self._prefix = f"fl{os.getpid()}.{next(_numbers)}-"
-        self.directory = tempfile.mkdtemp(prefix="fairlead-lab-")
+        _sweep_directories()
+        self.directory = tempfile.mkdtemp(prefix=f"{DIRECTORIES}{os.getpid()}-")
         self._authority = None
         self._closed = False
         _open_labs.add(self)
@@ -159,8 +163,18 @@ class Lab:
                 with contextlib.suppress(Exception):
                     process.popen.wait(5)
         namespaces.remove(self.switch)
-        if not os.environ.get("FAIRLEAD_KEEP_LOGS"):
+        if os.environ.get("FAIRLEAD_KEEP_LOGS"):
+            os.rename(self.directory, self.directory.replace(DIRECTORIES, "fairlead-kept-"))
+        else:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _sweep_directories():
+    """Those of runs that are no longer there."""
+    for name in os.listdir(tempfile.gettempdir()):
+        pid = name.removeprefix(DIRECTORIES).partition("-")[0]
+        if name.startswith(DIRECTORIES) and pid.isdigit() and not os.path.isdir(f"/proc/{pid}"):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
 
 
 def _close_all():
