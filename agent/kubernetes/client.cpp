@@ -1,6 +1,7 @@
 #include "agent/kubernetes/client.h"
 
 #include <cpprest/http_client.h>
+#include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 
 #include <algorithm>
@@ -31,6 +32,8 @@ constexpr const char* kCancelled = "cancelled";
 
 void limitThreadPool() {
     static const bool once = [] {
+        // At exit, OpenSSL must be torn down after the pool's threads, which may still shake hands.
+        OPENSSL_init_ssl(0, nullptr);
         crossplat::threadpool::initialize_with_threads(kThreads);
         return true;
     }();
