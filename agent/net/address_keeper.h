@@ -42,7 +42,7 @@ class AddressKeeper {
     std::expected<void, std::string> remove();
 
     [[nodiscard]] bool installed() const { return interfaceIndex_ != 0; }
-    [[nodiscard]] vrrp::TimePoint renewAt() const { return renewed_ + lifetime_ / 5; }
+    [[nodiscard]] vrrp::TimePoint renewAt() const { return renewed_ + vrrp::Duration(lifetime_) / 5; }
     /// Not renewed for so long that the kernel must have taken them away.
     [[nodiscard]] bool expired(vrrp::TimePoint now) const { return now - renewed_ >= lifetime_; }
 
