@@ -31,6 +31,10 @@ struct Sink {
     Format format = Format::Text;
     Level level = Level::Info;
 
+    Sink(const Sink&) = delete;
+    Sink& operator=(const Sink&) = delete;
+    ~Sink() { writer.reset(); }  // first of all: it writes what is queued and joins its thread
+
     Sink() {
         logger->set_pattern("%v");
         logger->set_level(spdlog::level::trace);
