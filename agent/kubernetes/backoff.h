@@ -21,9 +21,10 @@ class Backoff {
         const auto full = static_cast<double>(wait_.count());
         std::chrono::milliseconds wait{static_cast<long>(full / 2 + full / 2 * random)};
         wait_ = std::min(wait_ * 2, kLongest);
-        if (retryAfter)
+        if (retryAfter) {
             wait = std::max<std::chrono::milliseconds>(
                 wait, std::min<std::chrono::milliseconds>(*retryAfter, kLongestRetryAfter));
+        }
         return wait;
     }
 

@@ -36,7 +36,7 @@ class ChangeLog {
 
     std::string cause_;
     std::string source_;
-    TimePoint said_{};
+    TimePoint said_;
     bool up_ = false;
 };
 

@@ -1,6 +1,5 @@
 #include "agent/kubernetes/client.h"
 
-#include <cpprest/http_client.h>
 #include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 
@@ -10,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "agent/kubernetes/cpprest_client.h"
 #include "agent/kubernetes/response_body.h"
 #include "agent/kubernetes/tls.h"
 

@@ -69,10 +69,11 @@ class Parser {
                    "backends");
         }
         for (const char* plugin : {"exec", "auth-provider"}) {
-            if (user[plugin])
+            if (user[plugin]) {
                 refuse(user[plugin], std::string(plugin) +
                                          " credential plugins are not supported; use a client certificate, "
                                          "token or tokenFile");
+            }
         }
         if (user["username"] || user["password"])
             refuse(user, "basic authentication is not supported by Kubernetes since 1.19");

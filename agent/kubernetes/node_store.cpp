@@ -46,9 +46,10 @@ NodeStore::Choice NodeStore::choose() const {
             continue;
         }
         const auto [owner, fresh] = owners.try_emplace({.address = *address, .port = options_.port}, name);
-        if (!fresh)
+        if (!fresh) {
             choice.skipped.push_back(name + ": " + owner->second + " has the same address " +
                                      address->to_string());
+        }
     }
     for (const auto& [endpoint, name] : owners)
         choice.members.push_back({.endpoint = endpoint, .name = name});

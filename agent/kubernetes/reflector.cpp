@@ -130,9 +130,10 @@ struct Reflector::Impl : SessionListener {
         }
         std::vector<ServerAddress> result;
         result.reserve(endpoints.size());
-        for (const lb::Endpoint& endpoint : endpoints)
+        for (const lb::Endpoint& endpoint : endpoints) {
             result.push_back(
                 {.url = "https://" + lb::toString(endpoint), .verifyName = verifyName("kubernetes")});
+        }
         std::stable_partition(result.begin(), result.end(),
                               [this](const ServerAddress& server) { return server.url == lastGoodServer; });
         return result;

@@ -35,12 +35,12 @@ struct ReflectorOptions {
 };
 
 struct ReflectorStatus {
-    bool watchUp = false;                                 ///< a watch stream is open and its list is complete
-    std::string server;                                   ///< in use, or last tried
-    std::string kubeconfig;                               ///< identity in use, or last tried
-    std::string lastError;                                ///< empty while all is well
-    std::chrono::steady_clock::time_point lastContact{};  ///< last byte from the API server; epoch: never
-    std::uint64_t nodes = 0;                              ///< matching Nodes in the store
+    bool watchUp = false;                               ///< a watch stream is open and its list is complete
+    std::string server;                                 ///< in use, or last tried
+    std::string kubeconfig;                             ///< identity in use, or last tried
+    std::string lastError;                              ///< empty while all is well
+    std::chrono::steady_clock::time_point lastContact;  ///< last byte from the API server; epoch: never
+    std::uint64_t nodes = 0;                            ///< matching Nodes in the store
     std::map<std::string, std::uint64_t>
         events;  ///< watch events by type: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR
     std::uint64_t relists = 0;

@@ -77,7 +77,7 @@ std::optional<Outcome> Session::readList(NodeList& list) {
 std::optional<Outcome> Session::watch(std::string resourceVersion) {
     for (;;) {
         const auto begun = Clock::now();
-        Stream stream = readStream(resourceVersion);
+        const Stream stream = readStream(resourceVersion);
         const auto took = Clock::now() - begun;
         lasted_ = lasted_ || took >= kGoodWatch;
         if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
