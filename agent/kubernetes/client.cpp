@@ -1,7 +1,6 @@
 #include "agent/kubernetes/client.h"
 
 #include <openssl/ssl.h>
-#include <pplx/threadpool.h>
 
 #include <algorithm>
 #include <cerrno>

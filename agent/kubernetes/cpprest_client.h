@@ -5,6 +5,7 @@
 // <cpprest/http_client.h>.
 
 #include <memory>
+#include <utility>  // boost/asio/awaitable.hpp, included below, forgets it
 
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): cpprestsdk's name
 namespace web::json::details {
@@ -20,6 +21,7 @@ struct std::default_delete<web::json::details::_Value> {
 };
 
 #include <cpprest/http_client.h>
+#include <pplx/threadpool.h>
 
 void std::default_delete<web::json::details::_Value>::operator()(web::json::details::_Value* value) const {
     delete value;
