@@ -25,10 +25,10 @@ namespace fairlead::kubernetes {
 
 using Json = nlohmann::json;
 
-/// Whether `condition` comes true within ten seconds.
+/// Whether `condition` comes true within half a minute.
 template <typename Condition>
 bool eventually(const Condition& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
