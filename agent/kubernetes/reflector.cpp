@@ -134,8 +134,10 @@ struct Reflector::Impl : SessionListener {
             result.push_back(
                 {.url = "https://" + lb::toString(endpoint), .verifyName = verifyName("kubernetes")});
         }
-        std::stable_partition(result.begin(), result.end(),
-                              [this](const ServerAddress& server) { return server.url == lastGoodServer; });
+        const auto good = std::find_if(result.begin(), result.end(), [this](const ServerAddress& server) {
+            return server.url == lastGoodServer;
+        });
+        if (good != result.end()) std::rotate(result.begin(), good, good + 1);
         return result;
     }
 
