@@ -157,7 +157,7 @@ TEST_F(ProxyTest, ABackendThatPausesItsReadingIsNotTakenForDeadEither) {
             received = receive(socket).size();
         });
         const Descriptor client = dial(startProxy({server.endpoint()}, options));
-        std::thread timer([&] {
+        std::jthread timer([&] {
             std::this_thread::sleep_for(4s);
             go = true;
         });

@@ -73,7 +73,7 @@ void expectWhole(std::size_t pipes, bool stuckWithPipe, bool stuckWithCopy) {
     Pump pump(pipes);
     Relay relay;
     const std::string sent = pattern(12'000'000);
-    std::thread sender([&] {
+    std::jthread sender([&] {
         sendAll(relay.server, sent);
         shutdown(relay.server.get(), SHUT_WR);
     });

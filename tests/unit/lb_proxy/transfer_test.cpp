@@ -114,7 +114,7 @@ TEST_F(ProxyTest, BulkInBothDirectionsAtOnceWithSlowReadersArrivesWhole) {
     std::string received;
     {
         Server server([&](Descriptor& socket) {
-            std::thread sender([&] {
+            std::jthread sender([&] {
                 sendAll(socket, down);
                 shutdown(socket.get(), SHUT_WR);
             });
@@ -122,7 +122,7 @@ TEST_F(ProxyTest, BulkInBothDirectionsAtOnceWithSlowReadersArrivesWhole) {
             sender.join();
         });
         const Descriptor client = dial(startProxy({server.endpoint()}));
-        std::thread sender([&] {
+        std::jthread sender([&] {
             sendAll(client, up);
             shutdown(client.get(), SHUT_WR);
         });
