@@ -36,7 +36,7 @@ struct HealthChange {
 struct BackendView {
     Backend backend;
     Health health = Health::Unknown;
-    TimePoint since{};       ///< when it got this health, or was added
+    TimePoint since;         ///< when it got this health, or was added
     std::string lastDetail;  ///< of the last probe, failed or not; empty before the first
     std::chrono::microseconds lastTook{0};
 };
@@ -67,7 +67,7 @@ class BackendPool {
     struct Member {
         Backend backend;
         Health health = Health::Unknown;
-        TimePoint since{};
+        TimePoint since;
         unsigned streak = 0;  ///< results in a row that contradict `health`
         std::string lastDetail;
         std::chrono::microseconds lastTook{0};

@@ -61,8 +61,8 @@ class Acceptor {
     Descriptor reserve_;
     bool paused_ = false;
     bool reported_ = false;  ///< the pause was, and that it's over wasn't
-    TimePoint resumeAt_{};
-    TimePoint calmAt_{};
+    TimePoint resumeAt_;
+    TimePoint calmAt_;
 };
 
 }  // namespace fairlead::lb

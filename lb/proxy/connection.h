@@ -66,7 +66,7 @@ struct Connection {
     Endpoint backend;
     BackendCounters* counters = nullptr;  ///< of `backend`
     std::vector<Endpoint> tried;          ///< backends that failed; empty for nearly all connections
-    TimePoint lastActive{};
+    TimePoint lastActive;
     std::size_t position = 0;  ///< in the worker's table of connections
 
     /// Both directions have ended and all is delivered.

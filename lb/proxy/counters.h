@@ -37,7 +37,7 @@ class RateLimit {
     }
 
   private:
-    TimePoint quietUntil_{};
+    TimePoint quietUntil_;
     std::uint64_t unreported_ = 0;
 };
 

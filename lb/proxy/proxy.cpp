@@ -22,7 +22,7 @@ std::uint32_t connectionLimit(const ProxyOptions& options) {
     if (options.maxConnections != 0) return options.maxConnections;
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1'000'000;
-    const rlim_t reserved = kReservedDescriptors + options.workers * 2 * kPipesPerWorker;
+    const rlim_t reserved = rlim_t{kReservedDescriptors} + rlim_t{options.workers} * 2 * kPipesPerWorker;
     const rlim_t usable = limit.rlim_cur > 2 * reserved ? limit.rlim_cur - reserved : limit.rlim_cur / 2;
     return static_cast<std::uint32_t>(std::clamp<rlim_t>(usable / 2, 1, 1'000'000));
 }
@@ -66,7 +66,7 @@ void Proxy::start() {
     impl_->running = true;
 }
 
-void Proxy::publish(SnapshotPtr snapshot) {
+void Proxy::publish(const SnapshotPtr& snapshot) {
     for (auto& worker : impl_->workers)
         worker->publish(snapshot);
 }

@@ -47,7 +47,7 @@ class Proxy {
     void start();
 
     /// Any thread. Workers take it up at their next turn.
-    void publish(SnapshotPtr snapshot);
+    void publish(const SnapshotPtr& snapshot);
 
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.
     void stop();

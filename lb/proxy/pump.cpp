@@ -13,7 +13,7 @@ namespace fairlead::lb {
 namespace {
 
 /// A connection may move this much, or read this often, before the others have their turn.
-constexpr std::uint64_t kBytesPerTurn = 512 * 1024;
+constexpr std::uint64_t kBytesPerTurn = std::uint64_t{512} * 1024;
 constexpr int kReadsPerTurn = 32;
 constexpr unsigned kSpliceFlags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 

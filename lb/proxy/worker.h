@@ -95,10 +95,10 @@ class Worker {
     std::vector<std::unique_ptr<Connection>>
         closed_;                     ///< freed after the turn: events fetched may still name them
     std::vector<Connection*> more_;  ///< had their share of the turn
-    TimePoint now_{};                ///< of this turn
-    TimePoint nextIdleSweep_{};
+    TimePoint now_;                  ///< of this turn
+    TimePoint nextIdleSweep_;
     TimePoint nextLook_ = TimePoint::max();  ///< at closed windows; max: nothing has moved since the last
-    TimePoint lastLook_{};
+    TimePoint lastLook_;
     bool woken_ = false;
     RateLimit refusalReports_;
 

@@ -130,9 +130,9 @@ TEST_F(ProxyTest, ABackendThatResetsAfterItWasGivenBytesIsNotReplaced) {
 class WhileTheNextBackendIsBeingConnected : public ProxyTest {
   protected:
     /// A client whose first backend has reset it and whose next one doesn't answer yet.
-    Descriptor waitingClient() {
+    Descriptor waitingClient(std::chrono::milliseconds connectTimeout = 60s) {
         ProxyOptions options;
-        options.connectTimeout = 60s;
+        options.connectTimeout = connectTimeout;
         options.workers = 1;
         dropping_ = std::make_unique<Server>([this](Descriptor& socket) {
             eventually([this] { return dropNow_.load(); });
@@ -165,6 +165,16 @@ TEST_F(WhileTheNextBackendIsBeingConnected, WhatTheClientSaysIsKept) {
     server.close();
     EXPECT_EQ(receive(client), "pong");
     EXPECT_TRUE(allClosed());
+}
+
+TEST_F(WhileTheNextBackendIsBeingConnected, WhatTheClientSaysDoesNotLiftTheTimeLimit) {
+    Server server(echo);
+    const Descriptor client = waitingClient(3s);
+    setMembers({dropping_->endpoint(), silent_.endpoint(), server.endpoint()});
+    sendAll(client, "ping");
+    EXPECT_EQ(receive(client, 4), "ping");
+    EXPECT_EQ(backendStatistics(silent_.endpoint()).total, 0U);
+    EXPECT_EQ(proxy_->statistics().retried, 2U);
 }
 
 TEST_F(WhileTheNextBackendIsBeingConnected, AClientThatGoesIsLetGo) {

@@ -168,6 +168,23 @@ TEST_F(ProxyTest, ClientsThatResetInTheMiddleOfBulkHarmNobody) {
     EXPECT_TRUE(allClosed());
 }
 
+TEST_F(ProxyTest, AClientThatResetsAfterItsFinKillsNoProcess) {
+    // The socket's error is EPIPE then, and splice(2), unlike send(2), can't be told to raise no SIGPIPE.
+    const std::string payload(32U << 20U, 'x');
+    Server server([&](Descriptor& socket) {
+        receive(socket);
+        sendAll(socket, payload);
+    });
+    const Endpoint vip = startProxy({server.endpoint()});
+    for (int i = 0; i < 5; ++i) {
+        Descriptor client = dial(vip);
+        shutdown(client.get(), SHUT_WR);
+        receive(client, 1'000'000);
+        client.reset();
+        ASSERT_TRUE(allClosed());
+    }
+}
+
 TEST_F(ProxyTest, ThousandsOfShortConnectionsAreSpreadEvenlyAndLeaveNothing) {
     constexpr std::uint64_t kThreads = 3;
     constexpr std::uint64_t kEach = 800;
