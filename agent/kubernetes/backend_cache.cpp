@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <system_error>
 
@@ -21,6 +24,15 @@ constexpr std::size_t kMostBackends = 1000;
 
 std::string because(const std::string& file, int error) {
     return file + ": " + std::generic_category().message(error);
+}
+
+/// For people who look into the file; nothing reads it.
+std::string now() {
+    const std::time_t time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    std::tm utc{};
+    gmtime_r(&time, &utc);
+    char text[sizeof "9999-12-31T23:59:59Z"];
+    return {text, std::strftime(text, sizeof text, "%FT%TZ", &utc)};
 }
 
 const std::string* textAt(const Json& object, const char* key) {
@@ -64,9 +76,11 @@ std::expected<std::vector<lb::Backend>, std::string> loadBackendCache(const std:
 
 std::expected<void, std::string> saveBackendCache(const std::string& file,
                                                   const std::vector<lb::Backend>& members) {
-    Json root{{"version", kVersion}, {"backends", Json::array()}};
-    for (const lb::Backend& member : members) {
-        root["backends"].push_back({{"endpoint", lb::toString(member.endpoint)}, {"name", member.name}});
+    Json root{{"version", kVersion}, {"savedAt", now()}, {"backends", Json::array()}};
+    // More than can be loaded again would be lost altogether.
+    for (std::size_t i = 0; i < std::min(members.size(), kMostBackends); ++i) {
+        root["backends"].push_back(
+            {{"endpoint", lb::toString(members[i].endpoint)}, {"name", members[i].name}});
     }
     const std::string text = root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 

@@ -2,7 +2,8 @@
 // The last known backends on disk, for a start while no API server answers. An edge; never the control
 // thread, since a disk can hang.
 //
-// Format: {"version": 1, "backends": [{"endpoint": "10.10.1.83:6443", "name": "master1"}, …]}
+// Format: {"version": 1, "savedAt": "2026-11-23T20:33:14Z", "backends": [{"endpoint": "10.10.1.83:6443",
+// "name": "master1"}, …]}, at most 1 MiB and 1000 backends.
 
 #include <expected>
 #include <string>

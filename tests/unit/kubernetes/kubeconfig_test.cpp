@@ -108,6 +108,39 @@ TEST_F(Folder, TheCacheGivesBackWhatItWasGiven) {
     EXPECT_FALSE(saveBackendCache("/proc/nowhere/backends.json", members));
 }
 
+TEST_F(Folder, TheCacheHoldsNoMoreThanCanBeLoadedAgain) {
+    const std::string file = (path_ / "backends.json").string();
+    std::vector<lb::Backend> members;
+    for (int i = 0; i < 1200; ++i) {
+        members.push_back({.endpoint = *lb::parseEndpoint("10.0." + std::to_string(i / 250) + "." +
+                                                          std::to_string(i % 250) + ":6443"),
+                           .name = "n"});
+    }
+    ASSERT_TRUE(saveBackendCache(file, members));
+    const auto loaded = loadBackendCache(file);
+    ASSERT_TRUE(loaded) << loaded.error();
+    EXPECT_EQ(loaded->size(), 1000U);
+}
+
+TEST_F(Folder, TheCacheIsNeverWrittenThroughALink) {
+    const std::string victim = write("victim", "untouched");
+    const std::string file = (path_ / "backends.json").string();
+    std::filesystem::create_symlink(victim, file);
+    std::filesystem::create_symlink(victim, file + ".new");
+    ASSERT_TRUE(saveBackendCache(file, {{.endpoint = *lb::parseEndpoint("10.0.0.1:6443"), .name = "n"}}));
+    EXPECT_FALSE(std::filesystem::is_symlink(file));
+    std::string text;
+    std::getline(std::ifstream(victim) >> std::ws, text);
+    EXPECT_EQ(text, "untouched");
+}
+
+TEST_F(Folder, AFileThatIsTooLargeIsNotRead) {
+    const std::string file = write("big", std::string((1U << 20U) + 1, '#'));
+    EXPECT_EQ(loadIdentity(file).error(), file + ": File too large");
+    EXPECT_EQ(loadBackendCache(file).error(), file + ": File too large");
+    EXPECT_EQ(parseKubeconfig(std::string((1U << 20U) + 1, '#'), "f").error(), "f: is larger than 1 MiB");
+}
+
 TEST(BackendCache, RefusesADamagedOne) {
     for (const char* text :
          {"", "[]", "{}", R"({"version":2,"backends":[]})", R"({"version":1})",

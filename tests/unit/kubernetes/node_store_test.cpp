@@ -67,6 +67,16 @@ TEST(NodeStore, SaysWhyANodeMakesNoBackend) {
                                         "vip: no usable InternalIP"}));
 }
 
+TEST(NodeStore, IsBoundedButStillFollowsWhatItKnows) {
+    NodeStore store = makeStore();
+    for (std::size_t i = 0; i < kMostNodes + 10; ++i) {
+        store.apply({.type = EventType::Added, .node = node(("n" + std::to_string(i)).c_str(), {})});
+    }
+    EXPECT_EQ(store.size(), kMostNodes);
+    store.apply({.type = EventType::Modified, .node = node("n0", {"10.10.1.83"})});
+    EXPECT_EQ(text(store), "n0=10.10.1.83:6443 ");
+}
+
 TEST(Backoff, DoublesToItsLimitWithJitterInTheUpperHalf) {
     Backoff backoff;
     for (long full = 200; full < 20'000; full *= 2) {

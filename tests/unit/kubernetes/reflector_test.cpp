@@ -269,6 +269,43 @@ TEST_F(ReflectorTest, StartsWhenAKubeconfigAppears) {
     EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
 }
 
+TEST_F(ReflectorTest, TurnsToABetterKubeconfigWhenAWatchEnds) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.kubeconfigs = {pki_->file("own.conf"), pki_->clientKubeconfig("admin.conf")};
+    Reflector& reflector = start(o);
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    EXPECT_EQ(reflector.status().kubeconfig, pki_->file("admin.conf"));
+    EXPECT_EQ(pki_->clientKubeconfig("own.conf"), o.kubeconfigs[0]);
+    api.tell({{"do", "end"}});
+    EXPECT_TRUE(eventually([&] {
+        return reflector.status().kubeconfig == pki_->file("own.conf") && reflector.status().watchUp;
+    }));
+}
+
+TEST_F(ReflectorTest, TriesTheNextIdentityIfTheFirstKnowsAnotherCluster) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.kubeconfigs = {
+        pki_->kubeconfig("old-cluster.conf", "client-certificate: client.crt, client-key: client.key",
+                         "certificate-authority: foreign.crt"),
+        pki_->kubeconfig("broken.conf", "client-certificate: client.crt, client-key: ca.key"),
+        pki_->clientKubeconfig()};
+    start(o);
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+    EXPECT_EQ(reflector_->status().kubeconfig, pki_->file("admin.conf"));
+}
+
+TEST_F(ReflectorTest, SendsNothingToAUrlWithoutTls) {
+    const ApiStandIn api(*pki_);
+    ReflectorOptions o = options(api);
+    o.server = "http://127.0.0.1:" + std::to_string(api.port());
+    start(o);
+    EXPECT_TRUE(says("must begin with https://"));
+}
+
 TEST_F(ReflectorTest, AsksAnotherServerIfTheLocalOneIsDownButNeverAVip) {
     const ApiStandIn vip(*pki_);
     const ApiStandIn other(*pki_);

@@ -91,6 +91,58 @@ TEST(NodeList, ReadsAPage) {
     }
 }
 
+TEST(NodeList, ReadsItsFrameWhereverItStands) {
+    const auto list = decodeNodeList(
+        R"({"items":[{"kind":"Node","metadata":{"name":"a","resourceVersion":"7"}}],"metadata":{"resourceVersion":"42","continue":"c"},"kind":"NodeList"})");
+    ASSERT_TRUE(list) << list.error();
+    EXPECT_EQ(list->resourceVersion, "42");
+    EXPECT_EQ(list->continueToken, "c");
+    ASSERT_EQ(list->nodes.size(), 1U);
+    EXPECT_EQ(list->nodes[0].resourceVersion, "7");
+}
+
+TEST(NodeList, TakesNothingFromInsideWhatItSkips) {
+    const auto list = decodeNodeList(
+        R"({"kind":"NodeList","metadata":{"resourceVersion":"1","managedFields":[{"name":"x","resourceVersion":"9"}]},"items":[{"metadata":{"name":"a","labels":{"name":"evil","resourceVersion":"8"},"resourceVersion":"7"},"spec":{"metadata":{"name":"b"},"addresses":[{"type":"InternalIP","address":"10.0.0.9"}]},"status":{"nodeInfo":{"addresses":[{"type":"InternalIP","address":"10.0.0.8"}]},"addresses":[[{"type":"InternalIP","address":"10.0.0.7"}],{"nested":{"type":"InternalIP","address":"10.0.0.6"}},{"type":"InternalIP","address":"10.0.0.1"}]}}]})");
+    ASSERT_TRUE(list) << list.error();
+    ASSERT_EQ(list->nodes.size(), 1U);
+    EXPECT_EQ(list->nodes[0].name, "a");
+    EXPECT_EQ(list->nodes[0].resourceVersion, "7");
+    ASSERT_EQ(list->nodes[0].internalAddresses.size(), 1U);
+    EXPECT_EQ(list->nodes[0].internalAddresses[0].to_string(), "10.0.0.1");
+}
+
+TEST(NodeList, IsBounded) {
+    const std::string item = R"({"metadata":{"name":"a"}})";
+    std::string body = R"({"kind":"NodeList","metadata":{"resourceVersion":"1"},"items":[)" + item;
+    for (std::size_t i = 1; i < kMostNodes; ++i)
+        body += "," + item;
+    EXPECT_TRUE(decodeNodeList(body + "]}"));
+    const auto tooMany = decodeNodeList(body + "," + item + "]}");
+    ASSERT_FALSE(tooMany);
+    EXPECT_EQ(tooMany.error(), "more than 20000 items");
+}
+
+TEST(WatchDecoder, NamesNoValueOfARealNodeTooLong) {
+    const auto event = [](const std::string& name) {
+        return R"({"type":"ADDED","object":{"metadata":{"name":")" + name + "\"}}}\n";
+    };
+    EXPECT_TRUE(WatchDecoder().feed(event(std::string(253, 'n'))));
+    const auto refused = WatchDecoder().feed(event(std::string(254, 'n')));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), "a name of 254 bytes");
+}
+
+TEST(WatchDecoder, SurvivesAnyDepth) {
+    const std::string deep(1'000'000, '[');
+    const std::string end(1'000'000, ']');
+    const auto events = WatchDecoder().feed(R"({"type":"DELETED","object":{"x":)" + deep + end +
+                                            R"(,"metadata":{"name":"n"}}})" + "\n");
+    ASSERT_TRUE(events) << events.error();
+    EXPECT_EQ(events->front().node.name, "n");
+    EXPECT_FALSE(WatchDecoder().feed(deep + "\n"));
+}
+
 TEST(Status, IsSaidInOnePhraseOfBoundedLength) {
     EXPECT_EQ(statusMessage(R"({"kind":"Status","reason":"Forbidden","message":"no"})"), "Forbidden: no");
     EXPECT_EQ(statusMessage("<html>"), "");
