@@ -17,8 +17,6 @@ export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppres
 
 # What runs without being named. The rest (see the functions below) is run by name: slower, or not yet clean everywhere.
 all_steps=(setup format build unit asan tsan system demo)
-# Rooms whose unit tests run under the sanitizers by default.
-sanitized_rooms=(lb lb_proxy lb_health checks admin vrrp net)
 
 sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
 
@@ -36,17 +34,8 @@ run_tidy() {
     cmake --preset release >/dev/null &&
         git ls-files 'agent/*.cpp' 'lb/*.cpp' | xargs -P "$jobs" -n 2 clang-tidy-19 -p build/release --quiet
 }
-sanitized_tests() {
-    local room targets=() pattern=""
-    for room in "${sanitized_rooms[@]}"; do
-        targets+=("${room}_test")
-        pattern+="${pattern:+|}^$room\\."
-    done
-    cmake --preset "$1" && ninja -C "build/$1" -j "$jobs" "${targets[@]}" &&
-        ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs" -R "$pattern"
-}
-run_asan() { sanitized_tests asan; }
-run_tsan() { sanitized_tests tsan; }
+run_asan() { unit_tests asan; }
+run_tsan() { unit_tests tsan; }
 run_fuzz() {
     build_preset fuzz || return 1
     local fuzzer name scratch
