@@ -182,8 +182,12 @@ class Agent {
     }
 
     void buildElection() {
+        net::ElectionOptions options{.routers = config::routers(configuration_),
+                                     .interface = configuration_.vip.interface,
+                                     .unicastPeers = configuration_.peers,
+                                     .peersAreNodes = !configuration_.peers};
         election_ = std::make_unique<net::Election>(
-            net::ElectionOptions{.router = configuration_.vrrp, .interface = configuration_.vip.interface},
+            std::move(options),
             // The election's thread must not wait for a log line to be written.
             [this](net::ElectionEvent event) {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
@@ -256,6 +260,12 @@ class Agent {
         }
         poolChanged();
         health_->setTargets(targets);
+        if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
+            std::vector<boost::asio::ip::address> hosts;
+            for (const lb::Endpoint& target : targets)
+                hosts.push_back(target.address);
+            election_->setPeers(std::move(hosts));
+        }
     }
 
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
@@ -321,6 +331,7 @@ class Agent {
                 const vrrp::Transition& transition = event.transition;
                 logging::info("vrrp", std::string("became ") + vrrp::toString(transition.to),
                               {{"vrid", transition.virtualRouterId},
+                               {"family", transition.ipv6 ? "ipv6" : "ipv4"},
                                {"from", vrrp::toString(transition.from)},
                                {"priority", transition.priority},
                                {"cause", transition.cause}});
@@ -338,17 +349,19 @@ class Agent {
     /// Why the agent isn't ready to serve, empty if it is.
     [[nodiscard]] std::string notReady() const {
         if (!proxy_->accepting()) return "the balancer does not accept connections";
-        const vrrp::RouterStatus router = election_->status();
-        if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) return "";
-        return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
+        for (const vrrp::RouterStatus& router : election_->status()) {
+            if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) continue;
+            return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
+        }
+        return "";
     }
 
     [[nodiscard]] admin::StatusReport report() const {
         admin::StatusReport report{.nodeName = configuration_.nodeName,
                                    .now = Clock::now(),
                                    .started = started_,
-                                   .routerOptions = configuration_.vrrp,
-                                   .router = election_->status(),
+                                   .routerOptions = config::routers(configuration_),
+                                   .routers = election_->status(),
                                    .priorityExplanation = priorityExplanation_,
                                    .checks = checks_->status(),
                                    .backends = pool_.view(),

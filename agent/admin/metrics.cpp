@@ -10,6 +10,7 @@
 
 #include "agent/admin/process.h"
 #include "agent/version.h"
+#include "agent/vrrp/text.h"
 
 namespace fairlead::admin {
 namespace {
@@ -78,34 +79,55 @@ Labels with(Labels labels, std::string name, std::string value) {
     return labels;
 }
 
-void addRouter(Families& families, const vrrp::RouterStatus& router) {
-    const Labels labels{{.name = "vrid", .value = std::to_string(router.virtualRouterId)},
-                        {.name = "family", .value = "ipv4"}};
-    families.push_back(gauge("fairlead_vrrp_state",
-                             "State of the virtual router: 0 initialize, 1 backup, 2 master, 3 fault.")
-                           .add(labels, static_cast<double>(router.state))
-                           .done());
-    families.push_back(gauge("fairlead_vrrp_priority", "Effective priority, as advertised.")
-                           .add(labels, static_cast<double>(router.priority))
-                           .done());
+void addRouters(Families& families, const std::vector<vrrp::RouterStatus>& routers) {
+    Family state = gauge("fairlead_vrrp_state",
+                         "State of the virtual router: 0 initialize, 1 backup, 2 master, 3 fault.");
+    Family priority = gauge("fairlead_vrrp_priority", "Effective priority, as advertised.");
     Family transitions = counter("fairlead_vrrp_transitions_total", "Changes of the virtual router's state.");
-    for (const auto& [change, count] : router.transitions) {
-        transitions.add(with(with(labels, "from", toString(change.first)), "to", toString(change.second)),
-                        count);
-    }
-    families.push_back(transitions.done());
-    families.push_back(counter("fairlead_vrrp_adverts_sent_total", "Advertisements sent.")
-                           .add(labels, router.advertsSent)
-                           .done());
+    Family sent = counter("fairlead_vrrp_adverts_sent_total", "Advertisements sent.");
     Family received =
         counter("fairlead_vrrp_adverts_received_total", "Authentic advertisements received, by sender.");
-    for (const vrrp::PeerStatus& peer : router.peers)
-        received.add(with(labels, "peer", peer.address.to_string()), peer.adverts);
-    families.push_back(received.done());
     Family rejected = counter("fairlead_vrrp_packets_rejected_total", "VRRP packets rejected, by reason.");
-    for (const auto& [reason, count] : router.rejected)
-        rejected.add(with(labels, "reason", reason), count);
-    families.push_back(rejected.done());
+    Family tolerated =
+        counter("fairlead_vrrp_packets_tolerated_total", "VRRP packets accepted in spite of an oddity.");
+    Family candidates = gauge("fairlead_vrrp_candidate_priority",
+                              "Priority of each peer that made itself known; 0: it can't hold the VIP.");
+    Family claims = counter("fairlead_vrrp_foreign_claims_total",
+                            "Claims of the VIP by another host while this one holds it, by its MAC.");
+    Family late = counter("fairlead_vrrp_timer_late_seconds_total", "Sum of how late election timers fired.");
+    Family timers = counter("fairlead_vrrp_timers_total", "Election timers that fired.");
+    Family latest = gauge("fairlead_vrrp_timer_late_seconds_max", "The latest that an election timer fired.");
+    for (const vrrp::RouterStatus& router : routers) {
+        const Labels labels{{.name = "vrid", .value = std::to_string(router.virtualRouterId)},
+                            {.name = "family", .value = router.ipv6 ? "ipv6" : "ipv4"}};
+        state.add(labels, static_cast<double>(router.state));
+        priority.add(labels, static_cast<double>(router.priority));
+        for (const auto& [change, count] : router.transitions) {
+            transitions.add(with(with(labels, "from", toString(change.first)), "to", toString(change.second)),
+                            count);
+        }
+        sent.add(labels, router.advertsSent);
+        for (const vrrp::PeerStatus& peer : router.peers)
+            received.add(with(labels, "peer", peer.address.to_string()), peer.adverts);
+        for (const auto& [reason, count] : router.rejected)
+            rejected.add(with(labels, "reason", reason), count);
+        for (const auto& [oddity, count] : router.tolerated)
+            tolerated.add(with(labels, "oddity", oddity), count);
+        for (const vrrp::CandidateStatus& candidate : router.candidates) {
+            candidates.add(with(labels, "peer", candidate.address.to_string()),
+                           static_cast<double>(candidate.priority));
+        }
+        for (const vrrp::ForeignHolder& holder : router.foreignHolders) {
+            claims.add(with(with(labels, "address", holder.address.to_string()), "mac", vrrp::macText(holder.mac)),
+                       holder.claims);
+        }
+        late.add(labels, seconds(router.lateness.sum));
+        timers.add(labels, router.lateness.count);
+        latest.add(labels, seconds(router.lateness.max));
+    }
+    for (const Family* family : {&state, &priority, &transitions, &sent, &received, &rejected, &tolerated,
+                                 &candidates, &claims, &late, &timers, &latest})
+        families.push_back(family->done());
 }
 
 void addChecks(Families& families, const std::vector<checks::CheckStatus>& checks) {
@@ -243,7 +265,7 @@ void Metrics::forget(const lb::Endpoint& backend) {
 
 std::string Metrics::render(const StatusReport& report) const {
     Families families;
-    addRouter(families, report.router);
+    addRouters(families, report.routers);
     addChecks(families, report.checks);
     addBalancer(families, report);
     Family probes(MetricType::Histogram, "fairlead_backend_health_seconds",

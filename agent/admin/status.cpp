@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "agent/version.h"
+#include "agent/vrrp/text.h"
 
 namespace fairlead::admin {
 namespace {
@@ -25,32 +26,47 @@ Json age(TimePoint then, TimePoint now) {
     return std::max(0.0, seconds(now - then));
 }
 
-Json addressOrNull(const boost::asio::ip::address_v4& address) {
+Json addressOrNull(const boost::asio::ip::address& address) {
     if (address.is_unspecified()) return nullptr;
     return address.to_string();
 }
 
-Json routerJson(const StatusReport& report) {
-    const vrrp::RouterStatus& router = report.router;
+Json namesOf(const std::vector<boost::asio::ip::address>& addresses) {
+    Json names = Json::array();
+    for (const auto& address : addresses)
+        names.push_back(address.to_string());
+    return names;
+}
+
+Json routerJson(const StatusReport& report, const vrrp::RouterOptions& options,
+                const vrrp::RouterStatus& router) {
     Json json{{"state", toString(router.state)},
               {"sinceSeconds", age(router.since, report.now)},
               {"cause", router.cause},
               {"virtualRouterID", router.virtualRouterId},
-              {"version", report.routerOptions.version},
-              {"addresses", Json::array()},
+              {"family", options.ipv6() ? "ipv6" : "ipv4"},
+              {"version", options.version},
+              {"addresses", namesOf(options.addresses)},
               {"interface", router.interface},
               {"primaryAddress", addressOrNull(router.primaryAddress)},
+              {"transport", options.transport == vrrp::Transport::Unicast ? "unicast" : "multicast"},
+              {"unicastPeers", namesOf(router.unicastPeers)},
               {"priority", router.priority},
-              {"basePriority", report.routerOptions.priority},
+              {"basePriority", options.priority},
               {"priorityExplanation", report.priorityExplanation},
-              {"preempt", report.routerOptions.preempt},
-              {"advertIntervalSeconds", seconds(report.routerOptions.advertInterval)},
+              {"preempt", options.preempt},
+              {"advertIntervalSeconds", seconds(options.advertInterval)},
               {"advertsSent", router.advertsSent},
               {"peers", Json::array()},
+              {"candidates", Json::array()},
+              {"foreignHolders", Json::array()},
               {"rejected", Json::object()},
-              {"transitions", Json::array()}};
-    for (const auto& address : report.routerOptions.addresses)
-        json["addresses"].push_back(address.to_string());
+              {"tolerated", Json::object()},
+              {"transitions", Json::array()},
+              {"timerLateness",
+               {{"timers", router.lateness.count},
+                {"maxSeconds", std::chrono::duration<double>(router.lateness.max).count()},
+                {"sumSeconds", std::chrono::duration<double>(router.lateness.sum).count()}}}};
     for (const vrrp::PeerStatus& peer : router.peers) {
         json["peers"].push_back({{"address", peer.address.to_string()},
                                  {"priority", peer.priority},
@@ -58,13 +74,39 @@ Json routerJson(const StatusReport& report) {
                                  {"lastHeardSeconds", age(peer.lastHeard, report.now)},
                                  {"adverts", peer.adverts}});
     }
+    for (const vrrp::CandidateStatus& candidate : router.candidates) {
+        json["candidates"].push_back({{"address", candidate.address.to_string()},
+                                      {"priority", candidate.priority},
+                                      {"lastHeardSeconds", age(candidate.lastHeard, report.now)}});
+    }
+    for (const vrrp::ForeignHolder& holder : router.foreignHolders) {
+        json["foreignHolders"].push_back({{"address", holder.address.to_string()},
+                                          {"mac", vrrp::macText(holder.mac)},
+                                          {"lastSeenSeconds", age(holder.lastSeen, report.now)},
+                                          {"claims", holder.claims}});
+    }
     for (const auto& [reason, count] : router.rejected)
         json["rejected"][reason] = count;
+    for (const auto& [oddity, count] : router.tolerated)
+        json["tolerated"][oddity] = count;
     for (const auto& [change, count] : router.transitions) {
         json["transitions"].push_back(
             {{"from", toString(change.first)}, {"to", toString(change.second)}, {"count", count}});
     }
     return json;
+}
+
+/// The first one: of a dual-stack pair the other does as it does.
+Json firstRouterJson(const StatusReport& report) {
+    if (report.routers.empty()) return routerJson(report, {}, {});
+    return routerJson(report, report.routerOptions.front(), report.routers.front());
+}
+
+Json routersJson(const StatusReport& report) {
+    Json all = Json::array();
+    for (std::size_t i = 0; i < report.routers.size(); ++i)
+        all.push_back(routerJson(report, report.routerOptions[i], report.routers[i]));
+    return all;
 }
 
 Json checksJson(const StatusReport& report) {
@@ -153,7 +195,8 @@ std::string toJson(const StatusReport& report) {
     const Json json{{"nodeName", report.nodeName},
                     {"version", kVersion},
                     {"uptimeSeconds", age(report.started, report.now)},
-                    {"router", routerJson(report)},
+                    {"router", firstRouterJson(report)},
+                    {"routers", routersJson(report)},
                     {"checks", checksJson(report)},
                     {"balancer", balancerJson(report)},
                     {"backends", backendsJson(report)},

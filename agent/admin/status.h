@@ -21,8 +21,8 @@ struct StatusReport {
     std::string nodeName;
     std::chrono::steady_clock::time_point now;  ///< when this was collected; ages are relative to it
     std::chrono::steady_clock::time_point started;
-    vrrp::RouterOptions routerOptions;
-    vrrp::RouterStatus router;
+    std::vector<vrrp::RouterOptions> routerOptions;
+    std::vector<vrrp::RouterStatus> routers;  ///< one for each of routerOptions, in their order
     std::string priorityExplanation;  ///< "100 + 11 (lb)"
     std::vector<checks::CheckStatus> checks;
     std::vector<lb::BackendView> backends;

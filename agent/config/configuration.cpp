@@ -12,4 +12,18 @@ std::string Origins::of(std::string path) const {
     }
 }
 
+std::vector<vrrp::RouterOptions> routers(const Configuration& configuration) {
+    std::vector<vrrp::RouterOptions> routers;
+    const bool firstIsIpv6 = configuration.vip.addresses.front().is_v6();
+    for (const bool ipv6 : {firstIsIpv6, !firstIsIpv6}) {
+        vrrp::RouterOptions router = configuration.vrrp;
+        for (const auto& address : configuration.vip.addresses) {
+            if (address.is_v6() == ipv6) router.addresses.push_back(address);
+        }
+        router.deferTies = !routers.empty();
+        if (!router.addresses.empty()) routers.push_back(std::move(router));
+    }
+    return routers;
+}
+
 }  // namespace fairlead::config

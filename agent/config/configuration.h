@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,8 @@ struct Logging {
 struct Configuration {
     std::string nodeName;  ///< empty: $NODE_NAME, then the host name
     Vip vip;
-    vrrp::RouterOptions vrrp;  ///< its addresses are filled from vip.addresses
+    vrrp::RouterOptions vrrp;  ///< without addresses: see routers()
+    std::optional<std::vector<boost::asio::ip::address>> peers;  ///< vrrp.peers; nothing: nodes
     std::vector<checks::CheckOptions> checks;
     lb::ProxyOptions loadBalancer;
     lb::HealthCheckOptions healthCheck;  ///< loadBalancer.healthCheck
@@ -68,5 +70,8 @@ struct Configuration {
     Logging logging;
     Origins origins;
 };
+
+/// One virtual router for each family among vip.addresses, that of the first address first.
+std::vector<vrrp::RouterOptions> routers(const Configuration& configuration);
 
 }  // namespace fairlead::config

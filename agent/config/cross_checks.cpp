@@ -33,6 +33,7 @@ class CrossChecks {
 
     void run() {
         addresses();
+        peers();
         interval();
         authentication();
         preemption();
@@ -69,6 +70,33 @@ class CrossChecks {
         if (c_.vip.addresses.size() > kMostAddresses)
             error(path, std::to_string(c_.vip.addresses.size()) + " addresses; at most 20 are possible");
         unique(path, c_.vip.addresses, [](const auto& address) { return address.to_string(); });
+        const auto sixth = std::ranges::find_if(c_.vip.addresses, [](const auto& a) { return a.is_v6(); });
+        if (sixth == c_.vip.addresses.end()) return;
+        if (c_.vrrp.version == 2) {
+            error(path, sixth->to_string() + ": version 2 knows IPv4 only; set vrrp.version: 3");
+        } else if (!sixth->to_v6().is_link_local()) {
+            warning(path, sixth->to_string() +
+                              " is the first IPv6 address; RFC 9568 section 5.2.9 wants a link-local one before "
+                              "it, as in fe80::" +
+                              std::to_string(c_.vrrp.virtualRouterId) + " (keepalived does without)");
+        }
+    }
+
+    void peers() {
+        const bool unicast = c_.vrrp.transport == vrrp::Transport::Unicast;
+        if (!c_.peers) return;
+        const std::string path = "vrrp.peers";
+        if (!unicast) {
+            warning(path, "has no effect with transport: multicast");
+            return;
+        }
+        if (c_.peers->empty())
+            warning(path, "names nobody, so this host can't take part; name the other hosts, or nodes");
+        unique(path, *c_.peers, [](const auto& address) { return address.to_string(); });
+        for (std::size_t i = 0; i < c_.peers->size(); ++i) {
+            if (contains(c_.vip.addresses, (*c_.peers)[i]))
+                error(entry(path, i), (*c_.peers)[i].to_string() + " is the VIP; name the hosts' own addresses");
+        }
     }
 
     void interval() {

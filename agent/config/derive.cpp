@@ -5,15 +5,24 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/vrrp/packet.h"
+
 namespace fairlead::config {
 namespace {
 
-using boost::asio::ip::address_v4;
+using boost::asio::ip::address;
 
-bool sameSubnet(address_v4 a, address_v4 b, std::uint8_t prefixLength) {
-    if (prefixLength == 0) return true;
-    const std::uint32_t mask = ~std::uint32_t{0} << (32U - prefixLength);
-    return (a.to_uint() & mask) == (b.to_uint() & mask);
+bool sameSubnet(const address& a, const address& b, std::uint8_t prefixLength) {
+    return vrrp::InterfaceAddress{.address = a, .prefixLength = prefixLength}.onLink(b);
+}
+
+bool isHostPrefix(const HostAddress& address) {
+    return address.prefixLength == (address.address.is_v6() ? 128 : 32);
+}
+
+/// Every interface has the link-local subnet: it tells none from another.
+bool isLinkLocal(const address& address) {
+    return address.is_v6() && address.to_v6().is_link_local();
 }
 
 class Derivation {
@@ -37,8 +46,8 @@ class Derivation {
         const std::string origin = derived_.configuration.origins.of(path);
         return (origin.empty() ? "" : origin + ": ") + path + ": " + text;
     }
-    [[nodiscard]] bool isVip(address_v4 address) const {
-        const auto& vips = derived_.configuration.vrrp.addresses;
+    [[nodiscard]] bool isVip(const address& address) const {
+        const auto& vips = derived_.configuration.vip.addresses;
         return std::ranges::find(vips, address) != vips.end();
     }
 
@@ -58,16 +67,16 @@ class Derivation {
             const std::string own = subnetsOf(interface);
             if (!own.empty()) text += (text.empty() ? "" : ", ") + own;
         }
-        return text.empty() ? "it has no IPv4 address" : text;
+        return text.empty() ? "it has no address" : text;
     }
 
     /// The length of the longest prefix of the interface that holds the address. A /32 holds nobody, and a
     /// VIP that is left over from an earlier run says nothing about the subnet.
     [[nodiscard]] std::optional<std::uint8_t> holds(const HostInterface& interface,
-                                                    address_v4 address) const {
+                                                    const address& address) const {
         std::optional<std::uint8_t> longest;
         for (const HostAddress& own : interface.addresses) {
-            if (own.prefixLength < 32 && !own.address.is_loopback() && !isVip(own.address) &&
+            if (!isHostPrefix(own) && !own.address.is_loopback() && !isVip(own.address) &&
                 sameSubnet(own.address, address, own.prefixLength) && own.prefixLength > longest.value_or(0))
                 longest = own.prefixLength;
         }
@@ -76,7 +85,7 @@ class Derivation {
 
     /// The interface whose subnet holds the address: the longest prefix, then one that is up, then the
     /// default route's, then the first.
-    [[nodiscard]] const HostInterface* holderOf(address_v4 address) const {
+    [[nodiscard]] const HostInterface* holderOf(const address& address) const {
         const HostInterface* best = nullptr;
         const auto rank = [&](const HostInterface& i) {
             return std::tuple(holds(i, address).value_or(0), i.up, i.name == host_.defaultRouteInterface);
@@ -91,8 +100,8 @@ class Derivation {
         Configuration& c = derived_.configuration;
         if (!c.vip.interface.empty()) return configuredInterface();
         const HostInterface* chosen = nullptr;
-        for (const address_v4& vip : c.vrrp.addresses) {
-            const HostInterface* holder = holderOf(vip);
+        for (const address& vip : c.vip.addresses) {
+            const HostInterface* holder = isLinkLocal(vip) ? nullptr : holderOf(vip);
             if (!holder) continue;
             if (chosen && chosen != holder) {
                 return located("vip.addresses", vip.to_string() + " is in a subnet of " + holder->name +
@@ -101,7 +110,7 @@ class Derivation {
             }
             chosen = holder;
         }
-        const std::string vips = c.vrrp.addresses.front().to_string();
+        const std::string vips = c.vip.addresses.front().to_string();
         if (chosen) {
             c.vip.interface = chosen->name;
             derived_.notes.push_back("vip.interface " + chosen->name + ", whose subnet holds the VIP (" +
@@ -129,7 +138,7 @@ class Derivation {
             return located("vip.interface",
                            "no interface \"" + c.vip.interface + "\" on this host (have: " + names + ")");
         }
-        for (const address_v4& vip : c.vrrp.addresses) {
+        for (const address& vip : c.vip.addresses) {
             if (!found->addresses.empty() && !holds(*found, vip)) {
                 derived_.warnings.push_back(
                     located("vip.addresses", vip.to_string() + " is in no subnet of " + found->name + " (" +
@@ -146,7 +155,7 @@ class Derivation {
         for (const HostInterface& interface : host_.interfaces) {
             for (auto own = interface.addresses.begin(); own != interface.addresses.end(); ++own) {
                 if (!isVip(own->address)) continue;
-                const bool first = own->prefixLength < 32 &&
+                const bool first = !isHostPrefix(*own) &&
                                    std::none_of(
                                        interface.addresses.begin(), own,
                                        [&](const HostAddress& before) {
@@ -161,7 +170,7 @@ class Derivation {
             }
         }
         boost::system::error_code error;
-        const auto hostIp = boost::asio::ip::make_address_v4(host_.hostIp, error);
+        const auto hostIp = boost::asio::ip::make_address(host_.hostIp, error);
         if (!error && isVip(hostIp)) {
             derived_.warnings.push_back(located(
                 "vip.addresses", host_.hostIp + " is taken by the kubelet for this Node's own address; give "
@@ -181,7 +190,7 @@ class Derivation {
             const bool ownAddress =
                 std::ranges::any_of(host_.interfaces, [&](const HostInterface& interface) {
                     return std::ranges::any_of(interface.addresses, [&](const HostAddress& own) {
-                        return boost::asio::ip::address(own.address) == backend.address;
+                        return own.address == backend.address;
                     });
                 });
             if (ownPort && ownAddress) {

@@ -2,7 +2,7 @@
 // Completes a configuration from what this host is: its name, and the interface that carries the VIP. Pure;
 // host_facts.h looks at the host.
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
 #include <expected>
@@ -14,7 +14,7 @@
 namespace fairlead::config {
 
 struct HostAddress {
-    boost::asio::ip::address_v4 address;
+    boost::asio::ip::address address;
     std::uint8_t prefixLength = 32;
 };
 

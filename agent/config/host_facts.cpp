@@ -21,10 +21,32 @@
 namespace fairlead::config {
 namespace {
 
-boost::asio::ip::address_v4 addressOf(const sockaddr* socketAddress) {
+/// Without the scope of a link-local one. Only for AF_INET and AF_INET6.
+boost::asio::ip::address addressOf(const sockaddr* socketAddress) {
+    if (socketAddress->sa_family == AF_INET6) {
+        sockaddr_in6 in{};
+        std::memcpy(&in, socketAddress, sizeof in);
+        boost::asio::ip::address_v6::bytes_type bytes{};
+        std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
+        return boost::asio::ip::address_v6(bytes);
+    }
     sockaddr_in in{};
     std::memcpy(&in, socketAddress, sizeof in);
     return boost::asio::ip::address_v4(ntohl(in.sin_addr.s_addr));
+}
+
+std::uint8_t bitsOf(const boost::asio::ip::address& mask) {
+    int bits = 0;
+    const auto count = [&bits](const auto& bytes) {
+        for (const std::uint8_t byte : bytes)
+            bits += std::popcount(byte);
+    };
+    if (mask.is_v6()) {
+        count(mask.to_v6().to_bytes());
+    } else {
+        count(mask.to_v4().to_bytes());
+    }
+    return static_cast<std::uint8_t>(bits);
 }
 
 std::string environment(const char* name) {
@@ -47,10 +69,17 @@ std::vector<HostInterface> readInterfaces() {
             found = interfaces.insert(
                 found, {.name = name, .up = (entry->ifa_flags & IFF_UP) != 0, .addresses = {}});
         }
-        if (!entry->ifa_addr || entry->ifa_addr->sa_family != AF_INET || !entry->ifa_netmask) continue;
-        found->addresses.push_back({.address = addressOf(entry->ifa_addr),
-                                    .prefixLength = static_cast<std::uint8_t>(
-                                        std::popcount(addressOf(entry->ifa_netmask).to_uint()))});
+        if (!entry->ifa_addr || !entry->ifa_netmask) continue;
+        const sa_family_t family = entry->ifa_addr->sa_family;
+        if (family != AF_INET && family != AF_INET6) continue;
+        // The mask of an IPv6 address may come without its family.
+        sockaddr_storage mask{};
+        std::memcpy(&mask, entry->ifa_netmask,
+                    family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
+        mask.ss_family = family;
+        found->addresses.push_back(
+            {.address = addressOf(entry->ifa_addr),
+             .prefixLength = bitsOf(addressOf(reinterpret_cast<const sockaddr*>(&mask)))});
     }
     return interfaces;
 }
@@ -84,16 +113,44 @@ std::string defaultRouteInterface(std::istream& table) {
     return best;
 }
 
+std::string defaultRouteInterface6(std::istream& table) {
+    // Destination, prefix length, source, prefix length, next hop, metric, two counts, flags, interface; all
+    // but the last in hexadecimal.
+    std::string best;
+    unsigned long bestMetric = 0;
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream fields(line);
+        std::string destination;
+        std::string skipped;
+        std::string interface;
+        unsigned length = 0;
+        unsigned long metric = 0;
+        unsigned long flags = 0;
+        fields >> destination >> std::hex >> length >> skipped >> skipped >> skipped >> metric >> skipped >>
+            skipped >> flags >> interface;
+        const bool usable = fields && (flags & RTF_UP) != 0 && (flags & RTF_REJECT) == 0;
+        if (!usable || length != 0 || interface == "lo") continue;
+        if (best.empty() || metric < bestMetric) {
+            best = interface;
+            bestMetric = metric;
+        }
+    }
+    return best;
+}
+
 HostFacts readHostFacts() {
     std::array<char, 256> name{};
     if (gethostname(name.data(), name.size() - 1) != 0)
         throw std::system_error(errno, std::generic_category(), "gethostname");
     std::ifstream routes("/proc/net/route");
+    std::ifstream routes6("/proc/net/ipv6_route");
+    std::string defaultRoute = defaultRouteInterface(routes);
+    if (defaultRoute.empty()) defaultRoute = defaultRouteInterface6(routes6);
     return {.hostName = name.data(),
             .nodeName = environment("NODE_NAME"),
             .hostIp = environment("HOST_IP"),
             .interfaces = readInterfaces(),
-            .defaultRouteInterface = defaultRouteInterface(routes)};
+            .defaultRouteInterface = std::move(defaultRoute)};
 }
 
 }  // namespace fairlead::config

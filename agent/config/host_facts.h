@@ -13,5 +13,7 @@ HostFacts readHostFacts();
 /// The interface of the default route with the lowest metric in a table as /proc/net/route has it (proc(5));
 /// empty if there is none. Pure but for the stream.
 std::string defaultRouteInterface(std::istream& table);
+/// The same from the text of /proc/net/ipv6_route.
+std::string defaultRouteInterface6(std::istream& table);
 
 }  // namespace fairlead::config

@@ -26,6 +26,8 @@ constexpr Words<vrrp::ChecksumForm> kChecksums{{"pseudoHeader", vrrp::ChecksumFo
                                                {"messageOnly", vrrp::ChecksumForm::MessageOnly}};
 constexpr Words<vrrp::Authentication> kAuthentications{{"none", vrrp::Authentication::None},
                                                        {"PASS", vrrp::Authentication::Pass}};
+constexpr Words<vrrp::Transport> kTransports{{"multicast", vrrp::Transport::Multicast},
+                                             {"unicast", vrrp::Transport::Unicast}};
 constexpr Words<Kubernetes::Family> kFamilies{{"auto", Kubernetes::Family::Auto},
                                               {"ipv4", Kubernetes::Family::Ipv4},
                                               {"ipv6", Kubernetes::Family::Ipv6}};
@@ -105,8 +107,8 @@ void addHead(std::vector<Key>& table) {
 void addVip(std::vector<Key>& table) {
     table.push_back({.path = "vip.addresses",
                      .flag = "--vip",
-                     .type = "list of IPv4 addresses",
-                     .help = "The virtual IP addresses, all held by the same host.",
+                     .type = "list of addresses",
+                     .help = "The virtual IP addresses, IPv4, IPv6 or both, all held by the same host.",
                      .whenAbsent = "none; must be given",
                      .set = [](Configuration& c, const std::string& text) -> Parsed<void> {
                          const auto address = parseVirtualAddress(text);
@@ -195,11 +197,12 @@ void addVrrp(std::vector<Key>& table) {
                                  .whenAbsent = "none",
                                  .secret = true},
                              FAIRLEAD_FIELD(vrrp.password)));
-    table.push_back(
-        withConstant({.path = "vrrp.transport",
-                      .type = "multicast",
-                      .help = "How advertisements travel. unicast is not available in this version."},
-                     "multicast", {"unicast"}));
+    table.push_back(withWord(Key{.path = "vrrp.transport",
+                                 .flag = "--transport",
+                                 .type = "multicast or unicast",
+                                 .help = "How advertisements travel: to all routers of the LAN, or to each of "
+                                         "vrrp.peers."},
+                             FAIRLEAD_FIELD(vrrp.transport), kTransports));
     table.push_back(withWord(Key{.path = "vrrp.checksum",
                                  .flag = "--checksum",
                                  .type = "pseudoHeader or messageOnly",
@@ -207,13 +210,35 @@ void addVrrp(std::vector<Key>& table) {
                                          "5798, keepalived, FRR), messageOnly (RFC 9568, Cisco). Both are "
                                          "accepted."},
                              FAIRLEAD_FIELD(vrrp.checksum), kChecksums));
-    table.push_back(withConstant(
-        {.path = "vrrp.peers",
-         .type = "nodes",
-         .help = "For unicast, which is not available in this version.",
-         .notAList =
-             "a list of peers is for unicast, which is not available in this version; leave the key out"},
-        "nodes"));
+    table.push_back({.path = "vrrp.peers",
+                     .flag = "--peer",
+                     .type = "nodes, or a list of addresses",
+                     .help = "For unicast: with whom. nodes: the hosts of the backends, as the Node list, the "
+                             "cache and backends.static name them. This host may be among them.",
+                     .orWord = "nodes",
+                     .set = [](Configuration& c, const std::string& text) -> Parsed<void> {
+                         if (text == "nodes") {
+                             c.peers = std::nullopt;
+                             return {};
+                         }
+                         if (!c.peers) c.peers.emplace();
+                         return append(*c.peers, parseHostAddress(text));
+                     },
+                     .get =
+                         [](const Configuration& c) {
+                             if (!c.peers) return Texts{"nodes"};
+                             Texts texts;
+                             for (const auto& address : *c.peers)
+                                 texts.push_back(address.to_string());
+                             return texts;
+                         },
+                     .clear = [](Configuration& c) { c.peers.emplace(); }});
+    table.push_back(withInteger(Key{.path = "vrrp.peerPort",
+                                    .flag = "--peer-port",
+                                    .type = "0 to 65535",
+                                    .help = "UDP port on which fairlead's hosts make themselves known to each "
+                                            "other, so that one that leaves can name the next; 0: they don't."},
+                                FAIRLEAD_FIELD(vrrp.peerPort), 0, 65535));
 }
 
 void addLoadBalancer(std::vector<Key>& table) {

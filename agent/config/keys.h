@@ -23,7 +23,7 @@ struct BasicKey {
     std::string_view type;        ///< the values it takes, as the documentation names them
     std::string_view help;        ///< one sentence or two
     std::string_view whenAbsent;  ///< what holds if nothing is given, where that isn't a value itself
-    std::string_view notAList;    ///< what is wrong with giving a list, where there is more to say
+    std::string_view orWord;      ///< of a list: the word that may stand in the list's place
     bool secret = false;          ///< never shown unless asked for
     /// Takes one text; of a list: one more entry. The error is one phrase.
     std::function<Parsed<void>(Target&, const std::string&)> set;

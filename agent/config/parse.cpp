@@ -87,9 +87,6 @@ class Parser {
             c.vrrp.advertInterval = std::chrono::seconds(1);
         if (!given("vrrp.authentication.type") && !c.vrrp.password.empty())
             c.vrrp.authentication = vrrp::Authentication::Pass;
-        for (const auto& address : c.vip.addresses) {
-            if (address.is_v4()) c.vrrp.addresses.push_back(address.to_v4());
-        }
         // What is wrong between keys says nothing while single ones are wrong.
         if (result_.errors.empty()) crossCheck(c, result_.errors, result_.warnings);
         if (unreported_ > 0)
@@ -171,8 +168,16 @@ class Parser {
                    const YamlNode& value) {
         setOrigin(path, at(line));
         if (key.list()) {
-            if (value.kind != YamlNode::Kind::Sequence)
-                return fail(at(line), path + ": must be a list, as in [A, B], or [] for none");
+            if (value.kind != YamlNode::Kind::Sequence) {
+                if (key.orWord.empty())
+                    return fail(at(line), path + ": must be a list, as in [A, B], or [] for none");
+                if (value.kind != YamlNode::Kind::Scalar || value.text != key.orWord) {
+                    return fail(at(line), path + ": must be " + std::string(key.orWord) +
+                                              " or a list, as in [A, B]");
+                }
+                key.clear(target);
+                return set(key, target, path, at(line), value.text);
+            }
             key.clear(target);
             for (std::size_t i = 0; i < value.items.size(); ++i) {
                 const YamlNode& item = value.items[i];
@@ -186,8 +191,6 @@ class Parser {
             }
         } else if (value.kind == YamlNode::Kind::Null) {
             fail(at(line), path + ": has no value; leave the key out to get the default");
-        } else if (value.kind == YamlNode::Kind::Sequence && !key.notAList.empty()) {
-            fail(at(line), path + ": " + std::string(key.notAList));
         } else if (value.kind != YamlNode::Kind::Scalar) {
             fail(at(line), path + ": must be one value (" + std::string(key.type) + ")");
         } else {

@@ -42,6 +42,7 @@ bool isString(std::string_view type) {
 template <typename Target>
 std::string valueText(const BasicKey<Target>& key, const Texts& values) {
     if (!key.list()) return yamlText(values.front(), isString(key.type));
+    if (!key.orWord.empty() && values == Texts{std::string(key.orWord)}) return values.front();
     std::string result = "[";
     for (const std::string& value : values)
         result += (result.size() > 1 ? ", " : "") + yamlText(value, isString(key.type));

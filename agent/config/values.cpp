@@ -147,8 +147,6 @@ Parsed<boost::asio::ip::address> parseVirtualAddress(std::string_view text) {
     auto address = parseHostAddress(text);
     if (!address) return address;
     if (address->is_loopback()) return std::unexpected(quoted(text) + " is a loopback address");
-    if (address->is_v6())
-        return std::unexpected(quoted(text) + ": IPv6 VIPs are not available in this version");
     return address;
 }
 

@@ -60,7 +60,7 @@ std::string wordOf(E wanted, Words<E> words) {
 /// An address that a host can have: not unspecified, multicast or broadcast.
 Parsed<boost::asio::ip::address> parseHostAddress(std::string_view text);
 
-/// An address that can be a VIP: a host's, and neither loopback nor (in this version) IPv6.
+/// An address that can be a VIP: a host's, and not loopback.
 Parsed<boost::asio::ip::address> parseVirtualAddress(std::string_view text);
 
 /// ADDRESS:PORT that can be connected to.

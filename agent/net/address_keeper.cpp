@@ -8,6 +8,8 @@
 #include <netlink/route/addr.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
@@ -17,7 +19,7 @@
 namespace fairlead::net {
 namespace {
 
-using boost::asio::ip::address_v4;
+using boost::asio::ip::address;
 
 struct AddressDeleter {
     void operator()(rtnl_addr* address) const { rtnl_addr_put(address); }
@@ -32,15 +34,34 @@ std::string errorText(int error) {
     return text;
 }
 
-/// Names the address alone: with IFA_ADDRESS, prefix length and peer would have to match as well.
-NetlinkMessage deleteRequest(const address_v4& address, int interfaceIndex) {
+struct Raw {
+    std::uint8_t family;
+    std::array<std::uint8_t, 16> bytes{};
+    std::size_t size;
+};
+
+Raw rawOf(const address& address) {
+    Raw raw{.family = static_cast<std::uint8_t>(address.is_v6() ? AF_INET6 : AF_INET),
+            .bytes = {},
+            .size = address.is_v6() ? 16U : 4U};
+    if (address.is_v6()) {
+        std::ranges::copy(address.to_v6().to_bytes(), raw.bytes.begin());
+    } else {
+        std::ranges::copy(address.to_v4().to_bytes(), raw.bytes.begin());
+    }
+    return raw;
+}
+
+/// Names the address alone: with IFA_ADDRESS, IPv4 would want prefix length and peer to match as well.
+NetlinkMessage deleteRequest(const address& address, int interfaceIndex) {
     NetlinkMessage message(nlmsg_alloc_simple(RTM_DELADDR, 0));
-    const auto bytes = address.to_bytes();
+    const Raw raw = rawOf(address);
     ifaddrmsg body{};
-    body.ifa_family = AF_INET;
+    body.ifa_family = raw.family;
+    body.ifa_prefixlen = address.is_v6() ? 128 : 0;
     body.ifa_index = static_cast<std::uint32_t>(interfaceIndex);
     if (!message || nlmsg_append(message.get(), &body, sizeof body, NLMSG_ALIGNTO) < 0 ||
-        nla_put(message.get(), IFA_LOCAL, static_cast<int>(bytes.size()), bytes.data()) < 0) {
+        nla_put(message.get(), IFA_LOCAL, static_cast<int>(raw.size), raw.bytes.data()) < 0) {
         throw std::bad_alloc();
     }
     return message;
@@ -52,22 +73,24 @@ std::chrono::seconds addressLifetime(vrrp::Duration advertInterval) {
     return std::max(std::chrono::seconds(2), std::chrono::floor<std::chrono::seconds>(3 * advertInterval));
 }
 
-AddressKeeper::AddressKeeper(Netlink& netlink, std::vector<address_v4> vips, vrrp::Duration advertInterval)
+AddressKeeper::AddressKeeper(Netlink& netlink, std::vector<address> vips, vrrp::Duration advertInterval)
     : netlink_(netlink), vips_(std::move(vips)), lifetime_(addressLifetime(advertInterval)) {}
 
-NetlinkMessage AddressKeeper::addRequest(const address_v4& vip, int interfaceIndex) const {
+NetlinkMessage AddressKeeper::addRequest(const address& vip, int interfaceIndex) const {
     const std::unique_ptr<rtnl_addr, AddressDeleter> address(rtnl_addr_alloc());
-    const auto bytes = vip.to_bytes();
+    const Raw raw = rawOf(vip);
     const std::unique_ptr<nl_addr, BinaryAddressDeleter> local(
-        nl_addr_build(AF_INET, bytes.data(), bytes.size()));
+        nl_addr_build(raw.family, raw.bytes.data(), raw.size));
     if (!address || !local) throw std::bad_alloc();
     const auto lifetime = static_cast<std::uint32_t>(lifetime_.count());
     rtnl_addr_set_ifindex(address.get(), interfaceIndex);
     rtnl_addr_set_local(address.get(), local.get());
-    rtnl_addr_set_prefixlen(address.get(), 32);
-    rtnl_addr_set_flags(address.get(), IFA_F_NOPREFIXROUTE);
+    rtnl_addr_set_prefixlen(address.get(), vip.is_v6() ? 128 : 32);
+    rtnl_addr_set_flags(address.get(),
+                        vip.is_v6() ? IFA_F_NOPREFIXROUTE | IFA_F_NODAD : IFA_F_NOPREFIXROUTE);
     rtnl_addr_set_valid_lifetime(address.get(), lifetime);
-    rtnl_addr_set_preferred_lifetime(address.get(), lifetime);
+    // Deprecated, an IPv6 address is never chosen as the source of this host's own connections.
+    rtnl_addr_set_preferred_lifetime(address.get(), vip.is_v6() ? 0 : lifetime);
     nl_msg* message = nullptr;
     const int error = rtnl_addr_build_add_request(address.get(), NLM_F_CREATE | NLM_F_REPLACE, &message);
     NetlinkMessage result(message);
@@ -98,7 +121,7 @@ std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep() {
 std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp::TimePoint now) {
     interfaceIndex_ = interfaceIndex;
     renewed_ = now;
-    for (const address_v4& vip : vips_) {
+    for (const address& vip : vips_) {
         const auto done = netlink_.order(addRequest(vip, interfaceIndex));
         if (done) continue;
         std::string text = "adding " + vip.to_string() + " to " + netlink_.interfaceName(interfaceIndex) +
@@ -113,7 +136,7 @@ std::expected<void, std::string> AddressKeeper::remove() {
     if (!installed()) return {};
     const int index = std::exchange(interfaceIndex_, 0);
     std::string failures;
-    for (const address_v4& vip : vips_) {
+    for (const address& vip : vips_) {
         const auto done = netlink_.order(deleteRequest(vip, index));
         // Not there, or the whole interface is gone: that is what was wanted.
         if (done || done.error() == -NLE_NOADDR || done.error() == -NLE_NODEV) continue;

@@ -1,9 +1,10 @@
 #pragma once
-// Keeps the VIPs on an interface: /32, noprefixroute, and only for a finite lifetime that must be renewed, so
+// Keeps the VIPs on an interface: /32 or /128, noprefixroute (IPv6: deprecated and without duplicate
+// detection, which would hold it back while the previous holder lets go), and only for a finite lifetime that must be renewed, so
 // that the kernel takes them away from a process that was killed or frozen (ip-address(8), valid_lft; the
 // kernel counts whole seconds). Never touches an address that is not one of the VIPs. Election thread.
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <chrono>
 #include <expected>
@@ -23,13 +24,13 @@ inline constexpr std::uint8_t kAddressProtocol = 0xFA;
 std::chrono::seconds addressLifetime(vrrp::Duration advertInterval);
 
 struct RemovedAddress {
-    boost::asio::ip::address_v4 address;
+    boost::asio::ip::address address;
     std::string interface;
 };
 
 class AddressKeeper {
   public:
-    AddressKeeper(Netlink& netlink, std::vector<boost::asio::ip::address_v4> vips,
+    AddressKeeper(Netlink& netlink, std::vector<boost::asio::ip::address> vips,
                   vrrp::Duration advertInterval);
 
     /// Removes the VIPs wherever they are: an earlier run, or a person, left them.
@@ -47,10 +48,10 @@ class AddressKeeper {
     [[nodiscard]] bool expired(vrrp::TimePoint now) const { return now - renewed_ >= lifetime_; }
 
   private:
-    [[nodiscard]] NetlinkMessage addRequest(const boost::asio::ip::address_v4& vip, int interfaceIndex) const;
+    [[nodiscard]] NetlinkMessage addRequest(const boost::asio::ip::address& vip, int interfaceIndex) const;
 
     Netlink& netlink_;
-    const std::vector<boost::asio::ip::address_v4> vips_;
+    const std::vector<boost::asio::ip::address> vips_;
     const std::chrono::seconds lifetime_;
     int interfaceIndex_ = 0;
     vrrp::TimePoint renewed_;

@@ -1,15 +1,17 @@
 #include "agent/net/announcer.h"
 
-#include <arpa/inet.h>
 #include <linux/capability.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <stdexcept>
 
 #include "agent/net/arp.h"
+#include "agent/net/neighbor_advertisement.h"
 #include "agent/net/system_error.h"
 
 namespace fairlead::net {
@@ -24,24 +26,35 @@ Announcer::Announcer()
     }
 }
 
-std::expected<void, std::string> Announcer::announce(const LinkRecord& link,
-                                                     std::span<const boost::asio::ip::address_v4> addresses) {
+std::expected<void, std::string> Announcer::announce(const InterfaceInfo& interface,
+                                                     std::span<const boost::asio::ip::address> addresses) {
+    const LinkRecord& link = interface.link;
     if (!link.ethernet) return {};
+    int failure = 0;
+    const auto tell = [&](std::span<const std::uint8_t> frame) {
+        if (const auto sent = send(link.index, frame); !sent) failure = sent.error();
+    };
+    for (const auto& address : addresses) {
+        if (address.is_v6()) {
+            tell(unsolicitedAdvertisement(link.mac, address.to_v6(), interface.forwards));
+            continue;
+        }
+        for (const ArpForm form : {ArpForm::Request, ArpForm::Reply})
+            tell(gratuitousArp(form, link.mac, address.to_v4()));
+    }
+    if (failure != 0) return std::unexpected("announcing the VIP to the LAN: " + errnoText(failure));
+    return {};
+}
+
+std::expected<void, int> Announcer::send(int interfaceIndex, std::span<const std::uint8_t> frame) {
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
-    to.sll_protocol = htons(ETH_P_ARP);
-    to.sll_ifindex = link.index;
+    std::memcpy(&to.sll_protocol, &frame[offsetof(ether_header, ether_type)], sizeof to.sll_protocol);
+    to.sll_ifindex = interfaceIndex;
     to.sll_halen = 6;
-    int failure = 0;
-    for (const auto& address : addresses) {
-        for (const ArpForm form : {ArpForm::Request, ArpForm::Reply}) {
-            const ArpFrame frame = gratuitousArp(form, link.mac, address);
-            if (sendto(socket_.get(), frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&to),
-                       sizeof to) < 0)
-                failure = errno;
-        }
-    }
-    if (failure != 0) return std::unexpected("sending gratuitous ARP: " + errnoText(failure));
+    if (sendto(socket_.get(), frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+               sizeof to) < 0)
+        return std::unexpected(errno);
     return {};
 }
 

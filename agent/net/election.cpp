@@ -54,10 +54,16 @@ struct Election::Impl {
 Election::Election(ElectionOptions options, Observer observer) : impl_(std::make_unique<Impl>()) {
     impl_->options = std::move(options);
     impl_->observer = std::move(observer);
-    impl_->channel.publish({.virtualRouterId = impl_->options.router.virtualRouterId,
-                            .cause = "not started",
-                            .priority = impl_->options.router.priority,
-                            .interface = impl_->options.interface});
+    std::vector<vrrp::RouterStatus> status;
+    for (const vrrp::RouterOptions& router : impl_->options.routers) {
+        status.push_back({.virtualRouterId = router.virtualRouterId,
+                          .cause = "not started",
+                          .priority = router.priority,
+                          .interface = impl_->options.interface,
+                          .transport = router.transport,
+                          .ipv6 = router.ipv6()});
+    }
+    impl_->channel.publish(status);
 }
 
 Election::~Election() {
@@ -79,7 +85,16 @@ void Election::setPriority(PriorityUpdate update) {
     impl_->channel.setPriority(std::move(update));
 }
 
-vrrp::RouterStatus Election::status() const {
+void Election::setPeers(std::vector<boost::asio::ip::address> peers) {
+    impl_->channel.setPeers(std::move(peers));
+}
+
+std::optional<HandOverResult> Election::handOver() {
+    if (!impl_->thread.joinable()) return std::nullopt;
+    return impl_->channel.handOver();
+}
+
+std::vector<vrrp::RouterStatus> Election::status() const {
     return impl_->channel.status();
 }
 

@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/vrrp/options.h"
 #include "agent/vrrp/status.h"
@@ -16,8 +18,18 @@
 namespace fairlead::net {
 
 struct ElectionOptions {
-    vrrp::RouterOptions router;
+    /// One, or for dual stack one of each family: they move together.
+    std::vector<vrrp::RouterOptions> routers;
     std::string interface;  ///< must exist at start
+    /// Unicast: the hosts of the cluster, this one may be among them; nothing: not known yet.
+    std::optional<std::vector<boost::asio::ip::address>> unicastPeers;
+    /// They come from a list of the cluster's hosts, which may be this one alone.
+    bool peersAreNodes = false;
+};
+
+struct HandOverResult {
+    bool done = false;                   ///< false: this host does not hold the VIP
+    boost::asio::ip::address successor;  ///< who was named; unspecified: no peer has made itself known
 };
 
 /// What the checks say: the priority to advertise, or that this host must not hold the VIP at all.
@@ -55,8 +67,15 @@ class Election {
     /// Any thread; returns at once.
     void setPriority(PriorityUpdate update);
 
-    /// Any thread.
-    [[nodiscard]] vrrp::RouterStatus status() const;
+    /// Any thread; returns at once. Unicast: who the hosts of the cluster are from now on.
+    void setPeers(std::vector<boost::asio::ip::address> peers);
+
+    /// Any thread but the election's: gives the VIP to the best peer. Nothing if the election thread does not
+    /// answer within a second.
+    std::optional<HandOverResult> handOver();
+
+    /// Any thread. One for each of ElectionOptions::routers.
+    [[nodiscard]] std::vector<vrrp::RouterStatus> status() const;
 
     /// Sends priority 0 if master, removes the VIP, joins the thread. Idempotent.
     void stop();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <utility>
@@ -14,16 +15,43 @@ namespace fairlead::net {
 
 ElectionChannel::ElectionChannel() : wakeUp_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wakeUp_) throw std::runtime_error("eventfd: " + errnoText(errno));
-    status_.cause = "not started";
 }
 
 ElectionChannel::~ElectionChannel() {
     delete priority_.load();
+    delete peers_.load();
 }
 
 void ElectionChannel::setPriority(PriorityUpdate update) {
     delete priority_.exchange(std::make_unique<const PriorityUpdate>(std::move(update)).release());
     wakeUp();
+}
+
+void ElectionChannel::setPeers(std::vector<boost::asio::ip::address> peers) {
+    delete peers_.exchange(
+        std::make_unique<const std::vector<boost::asio::ip::address>>(std::move(peers)).release());
+    wakeUp();
+}
+
+std::optional<HandOverResult> ElectionChannel::handOver() {
+    const std::lock_guard oneAtATime(handOverMutex_);
+    std::unique_lock lock(answerMutex_);
+    answer_.reset();
+    handOverRequested_.store(true);
+    wakeUp();
+    answered_.wait_for(lock, std::chrono::seconds(1), [this] { return answer_.has_value(); });
+    // Unanswered, it must not happen later, when nobody waits for it any more.
+    handOverRequested_.store(false);
+    return answer_;
+}
+
+void ElectionChannel::answerHandOver(HandOverResult result) {
+    handOverRequested_.store(false);
+    {
+        const std::lock_guard lock(answerMutex_);
+        answer_ = std::move(result);
+    }
+    answered_.notify_all();
 }
 
 void ElectionChannel::requestStop() {
@@ -47,19 +75,23 @@ std::unique_ptr<const PriorityUpdate> ElectionChannel::takePriority() {
     return std::unique_ptr<const PriorityUpdate>(priority_.exchange(nullptr));
 }
 
-vrrp::RouterStatus ElectionChannel::status() const {
+std::unique_ptr<const std::vector<boost::asio::ip::address>> ElectionChannel::takePeers() {
+    return std::unique_ptr<const std::vector<boost::asio::ip::address>>(peers_.exchange(nullptr));
+}
+
+std::vector<vrrp::RouterStatus> ElectionChannel::status() const {
     const std::lock_guard lock(statusMutex_);
     return status_;
 }
 
-bool ElectionChannel::tryPublish(const vrrp::RouterStatus& status) {
+bool ElectionChannel::tryPublish(const std::vector<vrrp::RouterStatus>& status) {
     const std::unique_lock lock(statusMutex_, std::try_to_lock);
     if (!lock) return false;
     status_ = status;
     return true;
 }
 
-void ElectionChannel::publish(const vrrp::RouterStatus& status) {
+void ElectionChannel::publish(const std::vector<vrrp::RouterStatus>& status) {
     const std::lock_guard lock(statusMutex_);
     status_ = status;
 }

@@ -3,9 +3,11 @@
 // that the election thread never waits for.
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "agent/net/descriptor.h"
 #include "agent/net/election.h"
@@ -22,8 +24,11 @@ class ElectionChannel {
 
     // Any thread.
     void setPriority(PriorityUpdate update);
+    void setPeers(std::vector<boost::asio::ip::address> peers);
+    /// Waits for the election thread: milliseconds, a second at most. Nothing if it did not answer.
+    std::optional<HandOverResult> handOver();
     void requestStop();
-    [[nodiscard]] vrrp::RouterStatus status() const;
+    [[nodiscard]] std::vector<vrrp::RouterStatus> status() const;
 
     // The election thread.
     /// Readable when there is an order.
@@ -32,19 +37,29 @@ class ElectionChannel {
     [[nodiscard]] bool stopRequested() const { return stop_.load(); }
     /// The latest one only: what came before it is no longer true.
     std::unique_ptr<const PriorityUpdate> takePriority();
+    std::unique_ptr<const std::vector<boost::asio::ip::address>> takePeers();
+    [[nodiscard]] bool handOverRequested() const { return handOverRequested_.load(); }
+    void answerHandOver(HandOverResult result);
     /// False if a reader is in the way: try again soon.
-    bool tryPublish(const vrrp::RouterStatus& status);
+    bool tryPublish(const std::vector<vrrp::RouterStatus>& status);
     /// Waits for readers: for the last one.
-    void publish(const vrrp::RouterStatus& status);
+    void publish(const std::vector<vrrp::RouterStatus>& status);
 
   private:
     void wakeUp() const;
 
     Descriptor wakeUp_;
     std::atomic<const PriorityUpdate*> priority_ = nullptr;
+    std::atomic<const std::vector<boost::asio::ip::address>*> peers_ = nullptr;
     std::atomic<bool> stop_ = false;
     mutable std::mutex statusMutex_;
-    vrrp::RouterStatus status_;
+    std::vector<vrrp::RouterStatus> status_;
+
+    std::mutex handOverMutex_;  ///< one at a time
+    std::atomic<bool> handOverRequested_ = false;
+    std::mutex answerMutex_;
+    std::condition_variable answered_;
+    std::optional<HandOverResult> answer_;
 };
 
 }  // namespace fairlead::net

@@ -4,68 +4,55 @@
 #include <sys/timerfd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <ctime>
 #include <stdexcept>
 #include <utility>
 
 #include "agent/net/realtime.h"
 #include "agent/net/system_error.h"
+#include "agent/vrrp/group.h"
 
 namespace fairlead::net {
 namespace {
 
 using namespace std::chrono_literals;
-using vrrp::TimePoint;
+using boost::asio::ip::address;
 
-constexpr vrrp::Duration kRetry = 5s;          ///< after the kernel refused a socket or an address
-constexpr vrrp::Duration kRestoreGap = 100ms;  ///< at most this often is a removed VIP put back
 constexpr auto kPublishGap = 50ms;  ///< counters are published this often; a change of state at once
 
-template <class... Deadline>
-std::optional<TimePoint> earliest(const Deadline&... deadlines) {
-    std::optional<TimePoint> result;
-    for (const std::optional<TimePoint>& deadline : {std::optional<TimePoint>(deadlines)...}) {
-        if (deadline && (!result || *deadline < *result)) result = deadline;
-    }
-    return result;
-}
-
-bool reached(const std::optional<TimePoint>& deadline, TimePoint now) {
-    return deadline && *deadline <= now;
-}
-
-boost::asio::ip::address_v4 sourceOf(std::span<const std::uint8_t> datagram) {
-    if (datagram.size() < 20) return {};
-    return boost::asio::ip::address_v4({datagram[12], datagram[13], datagram[14], datagram[15]});
+std::vector<address> vipsOf(const std::vector<vrrp::RouterOptions>& routers) {
+    std::vector<address> vips;
+    for (const vrrp::RouterOptions& router : routers)
+        vips.insert(vips.end(), router.addresses.begin(), router.addresses.end());
+    return vips;
 }
 
 }  // namespace
 
 ElectionLoop::ElectionLoop(ElectionOptions options, Election::Observer observer, ElectionChannel& channel)
     : options_(std::move(options)),
+      observer_(std::move(observer)),
       channel_(channel),
-      reporter_(std::move(observer)),
-      router_(options_.router),
-      linkWatch_(options_.interface, options_.router.addresses),
-      keeper_(netlink_, options_.router.addresses, options_.router.advertInterval),
+      vips_(vipsOf(options_.routers)),
+      reporter_(observer_),
+      linkWatch_(options_.interface, vips_),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
     if (!epoll_ || !timer_) throw std::runtime_error("epoll or timerfd: " + errnoText(errno));
-    auto interface = readInterface(netlink_, options_.interface, options_.router.addresses);
-    if (!interface) throw std::runtime_error(interface.error());
-    interface_ = std::move(*interface);
-    if (interface_.link.index == 0) {
-        throw std::runtime_error("interface \"" + options_.interface +
-                                 "\" does not exist (have: " + netlink_.interfaceNames() + ")");
-    }
-    auto leftovers = keeper_.sweep();
-    if (!leftovers) throw std::runtime_error(leftovers.error());
-    leftovers_ = std::move(*leftovers);
     for (const int fd : {timer_.get(), channel_.fd(), linkWatch_.fd()})
         watch(fd);
-    socket_.emplace(options_.interface, interface_.link.index, options_.router.virtualRouterId);
-    watch(socket_->fd());
+    const Surroundings around{.interface = options_.interface,
+                              .vips = vips_,
+                              .peersAreNodes = options_.peersAreNodes,
+                              .netlink = netlink_,
+                              .announcer = announcer_,
+                              .observer = observer_,
+                              .watch = [this](int fd) { watch(fd); }};
+    for (const vrrp::RouterOptions& router : options_.routers) {
+        routers_.push_back(std::make_unique<VirtualRouter>(router, options_.unicastPeers, around));
+        before_.push_back(vrrp::State::Initialize);
+    }
 }
 
 void ElectionLoop::watch(int fd) const {
@@ -77,40 +64,42 @@ void ElectionLoop::watch(int fd) const {
 void ElectionLoop::run() {
     for (const std::string& warning : makeRealtime())
         reporter_.warning(warning.c_str(), warning, clock());
-    for (const RemovedAddress& left : leftovers_) {
-        const std::string text =
-            "removed " + left.address.to_string() + " from " + left.interface + ", left from an earlier run";
-        reporter_.warning(text.c_str(), text, clock());
+    for (const auto& router : routers_) {
+        for (const RemovedAddress& left : router->leftovers()) {
+            const std::string text = "removed " + left.address.to_string() + " from " + left.interface +
+                                     ", left from an earlier run";
+            reporter_.warning(text.c_str(), text, clock());
+        }
     }
     takeOrders();
-    lastEmpty_ = clock();
-    // Whatever changed since the interface was first read has been notified; look again now that we hear
-    // about it.
-    refreshInterface();
-    conditionChanged_ = false;
-    perform(router_.start(condition(), clock()));
+    for (const auto& router : routers_)
+        router->start();
     while (!channel_.stopRequested()) {
+        applyConditions();
+        moveTogether();
         publish();
         waitForWork();
         // In this order: what has arrived decides before a timer does.
-        drainSocket();
+        for (const auto& router : routers_)
+            router->drain();
         readNews();
         takeOrders();
-        actOnTimers();
-        applyCondition();
+        for (const auto& router : routers_)
+            router->actOnTimers();
     }
-    perform(router_.shutdown(clock()));
+    for (const auto& router : routers_)
+        router->shutdown();
     channel_.publish(currentStatus());
 }
 
-std::optional<TimePoint> ElectionLoop::nextDeadline() const {
-    const auto renewal = keeper_.installed() ? std::optional(keeper_.renewAt()) : std::nullopt;
-    return earliest(router_.deadline(), renewal, announcements_.deadline(), retryAt_, restoreAt_);
-}
-
 void ElectionLoop::armTimer() const {
+    std::optional<vrrp::TimePoint> deadline;
+    for (const auto& router : routers_) {
+        const auto own = router->deadline();
+        if (own && (!deadline || *own < *deadline)) deadline = own;
+    }
     itimerspec time{};
-    if (const auto deadline = nextDeadline()) {
+    if (deadline) {
         // Zero would disarm it; what has passed fires at once.
         const auto sinceBoot = std::max<vrrp::Duration>(deadline->time_since_epoch(), 1ns);
         const auto seconds = std::chrono::floor<std::chrono::seconds>(sinceBoot);
@@ -122,233 +111,95 @@ void ElectionLoop::armTimer() const {
 void ElectionLoop::waitForWork() {
     armTimer();
     std::array<epoll_event, 8> events{};
-    const int timeout = dirty_ ? static_cast<int>(kPublishGap.count()) : -1;
+    const int timeout = publishLater_ ? static_cast<int>(kPublishGap.count()) : -1;
     // What is ready is seen by reading it: every source is non-blocking and cheap to ask. Setting the timer
     // anew clears an expiry.
     epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
 }
 
-void ElectionLoop::drainSocket() {
-    for (int i = 0; socket_ && i < VrrpSocket::kQueueBound; ++i) {
-        const TimePoint now = clock();
-        const auto received = socket_->receive(buffer_);
-        if (received) {
-            receive(*received, now);
-        } else if (received.error() == EAGAIN) {
-            lastEmpty_ = now;
-            return;
-        } else {
-            reporter_.warning("receive", "receiving advertisements: " + errnoText(received.error()), now);
-            openSocket();
-            return;
-        }
-    }
-}
-
-void ElectionLoop::receive(const VrrpSocket::Received& received, TimePoint now) {
-    dirty_ = true;
-    const auto advertisement = vrrp::decode(
-        received.datagram,
-        {.options = options_.router, .primary = interface_.primary, .addresses = interface_.addresses});
-    if (!advertisement) {
-        reporter_.rejected(advertisement.error(), sourceOf(received.datagram), now);
-        return;
-    }
-    if (advertisement->otherChecksumForm) {
-        ++tolerated_["checksumForm"];
-        reporter_.warning("checksumForm",
-                          advertisement->source.to_string() +
-                              " makes its checksums in the other form (vrrp.checksum); accepting both, but "
-                              "it may not accept ours",
-                          now, 1h);
-    }
-    if (advertisement->addressesDiffer) {
-        ++tolerated_["addresses"];
-        reporter_.warning("addresses",
-                          advertisement->source.to_string() +
-                              " protects other addresses than we do: set vip.addresses alike everywhere",
-                          now, 10min);
-    }
-    // The wall clock may have been set meanwhile. Nothing that is read now was there when the socket was last
-    // empty.
-    const vrrp::Duration age = std::clamp(received.age, vrrp::Duration::zero(), now - lastEmpty_);
-    peers_.record(*advertisement, now - age);
-    perform(router_.received(*advertisement, now - age, now));
-}
-
 void ElectionLoop::readNews() {
-    const LinkNews news = linkWatch_.read(interface_.link.index, netlink_.port());
-    if (news.interfaceChanged || news.lost) refreshInterface();
-    applyCondition();
-    if (!keeper_.installed()) return;
-    if (news.vipRemoved) {
-        restoreAt_ = std::max(clock(), restored_ + kRestoreGap);
-    } else if (news.lost) {
-        installAddresses();
-    }
+    const LinkNews news = linkWatch_.read(routers_.front()->interfaceIndex(), netlink_.port());
+    for (const auto& router : routers_)
+        router->heed(news);
 }
 
 void ElectionLoop::takeOrders() {
     channel_.acknowledge();
-    const auto update = channel_.takePriority();
-    if (!update) return;
-    dirty_ = true;
-    perform(router_.setPriority(update->priority, update->fault, update->cause, clock()));
-}
-
-void ElectionLoop::actOnTimers() {
-    if (reached(retryAt_, clock())) {
-        retryAt_.reset();
-        addressFault_.clear();
-        refreshInterface();
-        applyCondition();
+    if (const auto update = channel_.takePriority()) {
+        for (const auto& router : routers_)
+            router->setPriority(*update);
     }
-    if (const TimePoint now = clock(); reached(router_.deadline(), now)) perform(router_.timerExpired(now));
-    if (reached(restoreAt_, clock())) restoreAddresses();
-    if (keeper_.installed() && keeper_.renewAt() <= clock()) installAddresses();
-    announceIfDue();
+    if (const auto peers = channel_.takePeers()) {
+        for (const auto& router : routers_)
+            router->setPeers(*peers);
+    }
+    if (channel_.handOverRequested()) channel_.answerHandOver(handOver());
 }
 
-void ElectionLoop::perform(const vrrp::Actions& actions) {
-    for (const vrrp::Action& action : actions) {
-        if (const auto* advert = std::get_if<vrrp::SendAdvertisement>(&action)) {
-            send(advert->priority);
-        } else if (std::holds_alternative<vrrp::InstallAddresses>(action)) {
-            installAddresses();
-        } else if (std::holds_alternative<vrrp::RemoveAddresses>(action)) {
-            removeAddresses();
-        } else if (std::holds_alternative<vrrp::Announce>(action)) {
-            announcements_.start(clock());
-            announceIfDue();
-        } else if (const auto* transition = std::get_if<vrrp::Transition>(&action)) {
-            published_ = {};
-            reporter_.transition(*transition);
-        } else if (const auto* warning = std::get_if<vrrp::Warning>(&action)) {
-            reporter_.warning(warning->topic, warning->text, clock());
+HandOverResult ElectionLoop::handOver() {
+    HandOverResult result;
+    for (const auto& router : routers_) {
+        if (router->state() != vrrp::State::Master) continue;
+        const auto successor = router->successor();
+        if (!result.done) result.successor = successor ? successor->peer : address();
+        result.done = true;
+        router->handOver("handed over on request");
+    }
+    return result;
+}
+
+void ElectionLoop::applyConditions() {
+    for (const auto& router : routers_) {
+        std::string elsewhere;
+        for (const auto& other : routers_) {
+            if (other == router || !elsewhere.empty()) continue;
+            const std::string fault = other->ownFault();
+            if (!fault.empty()) elsewhere = std::string(other->ipv6() ? "IPv6" : "IPv4") + " can't: " + fault;
         }
-        dirty_ = true;
+        router->applyCondition(elsewhere);
     }
 }
 
-void ElectionLoop::send(std::uint8_t priority) {
-    if (!socket_) return;
-    std::array<std::uint8_t, vrrp::kMaxMessageSize> message{};
-    const std::size_t size = vrrp::encode(message, options_.router, priority, interface_.primary);
-    if (const auto sent = socket_->send(std::span(message).first(size), interface_.primary); sent) {
-        ++advertsSent_;
-    } else if (interface_.fault(options_.interface).empty()) {
-        reporter_.warning("send", "sending an advertisement: " + errnoText(sent.error()), clock());
+void ElectionLoop::moveTogether() {
+    std::vector<vrrp::GroupMember> members;
+    for (std::size_t i = 0; i < routers_.size(); ++i)
+        members.push_back({.before = before_[i], .now = routers_[i]->state()});
+    if (const auto order = vrrp::followGroup(members); order && routers_.size() > 1) {
+        const VirtualRouter& moved = *routers_[order->because];
+        const std::string cause =
+            std::string("together with ") + (moved.ipv6() ? "IPv6" : "IPv4") + ": " + moved.cause();
+        for (const auto& router : routers_) {
+            if (router.get() == &moved) continue;
+            if (order->what == vrrp::GroupOrder::What::Yield) {
+                router->yield(cause);
+            } else {
+                router->takeOver(cause);
+            }
+        }
     }
-}
-
-void ElectionLoop::installAddresses() {
-    const auto installed = keeper_.install(interface_.link.index, clock());
-    if (installed) return;
-    reporter_.warning("install", installed.error(), clock());
-    // A holder without the address is worse than none. If the interface itself went, that is the reason to
-    // tell, and its return the time to try again.
-    refreshInterface();
-    if (!interface_.fault(options_.interface).empty()) return;
-    addressFault_ = installed.error();
-    retryAt_ = clock() + kRetry;
-}
-
-void ElectionLoop::removeAddresses() {
-    announcements_.stop();
-    restoreAt_.reset();
-    if (const auto removed = keeper_.remove(); !removed)
-        reporter_.warning("remove", removed.error() + "; its lifetime ends within seconds", clock());
-}
-
-void ElectionLoop::announceIfDue() {
-    if (!keeper_.installed() || !announcements_.due(clock())) return;
-    if (const auto sent = announcer_.announce(interface_.link, options_.router.addresses); !sent)
-        reporter_.warning("announce", sent.error(), clock());
-}
-
-void ElectionLoop::restoreAddresses() {
-    restoreAt_.reset();
-    const TimePoint now = clock();
-    const bool expired = keeper_.expired(now);
-    restored_ = now;
-    installAddresses();
-    if (!keeper_.installed()) return;
-    announcements_.start(now);
-    reporter_.warning("restore",
-                      std::string(expired ? "the VIP expired while this process did not run: back on "
-                                          : "somebody removed the VIP: put back on ") +
-                          options_.interface,
-                      now);
-}
-
-void ElectionLoop::refreshInterface() {
-    auto read = readInterface(netlink_, options_.interface, options_.router.addresses);
-    if (!read) {
-        reporter_.warning("interface", read.error(), clock());
-        retryAt_ = clock() + kRetry;
-        return;
-    }
-    const LinkRecord before = std::exchange(interface_, std::move(*read)).link;
-    conditionChanged_ = true;
-    if (interface_.link.index != before.index) {
-        // Deleted and made again, or renamed: the socket is bound to what is gone.
-        socket_.reset();
-        addressFault_.clear();
-        if (keeper_.installed()) restoreAt_ = clock();
-    }
-    if (!socket_ && interface_.link.index != 0) openSocket();
-    if (interface_.link.mac != before.mac && keeper_.installed()) announcements_.start(clock());
-}
-
-void ElectionLoop::openSocket() {
-    socketFault_.clear();
-    conditionChanged_ = true;
-    socket_.reset();  // which takes it out of the epoll set as well
-    try {
-        socket_.emplace(options_.interface, interface_.link.index, options_.router.virtualRouterId);
-        watch(socket_->fd());
-        lastEmpty_ = clock();
-    } catch (const std::runtime_error& error) {
-        socket_.reset();
-        socketFault_ = error.what();
-        retryAt_ = clock() + kRetry;
-    }
-}
-
-vrrp::InterfaceCondition ElectionLoop::condition() const {
-    std::string fault = interface_.fault(options_.interface);
-    if (fault.empty()) fault = socketFault_;
-    if (fault.empty()) fault = addressFault_;
-    return {.fault = std::move(fault), .primary = interface_.primary};
-}
-
-void ElectionLoop::applyCondition() {
-    while (std::exchange(conditionChanged_, false))
-        perform(router_.interfaceChanged(condition(), clock()));
+    for (std::size_t i = 0; i < routers_.size(); ++i)
+        before_[i] = routers_[i]->state();
 }
 
 void ElectionLoop::publish() {
-    const TimePoint now = clock();
-    if (!dirty_ || now - published_ < kPublishGap) return;
+    const vrrp::TimePoint now = clock();
+    const auto isDirty = [](const auto& router) { return router->dirty(); };
+    const auto isUrgent = [](const auto& router) { return router->urgent(); };
+    if (std::ranges::none_of(routers_, isDirty)) return;
+    publishLater_ = true;
+    if (std::ranges::none_of(routers_, isUrgent) && now - published_ < kPublishGap) return;
     if (!channel_.tryPublish(currentStatus())) return;  // a reader is at it: on the next round
-    dirty_ = false;
+    for (const auto& router : routers_)
+        router->published();
+    publishLater_ = false;
     published_ = now;
 }
 
-vrrp::RouterStatus ElectionLoop::currentStatus() const {
-    const auto peers = peers_.peers();
-    return {.virtualRouterId = options_.router.virtualRouterId,
-            .state = router_.state(),
-            .since = router_.since(),
-            .cause = router_.cause(),
-            .priority = router_.priority(),
-            .interface = options_.interface,
-            .primaryAddress = interface_.primary,
-            .peers = {peers.begin(), peers.end()},
-            .advertsSent = advertsSent_,
-            .rejected = reporter_.rejections(),
-            .tolerated = tolerated_,
-            .transitions = router_.transitions()};
+std::vector<vrrp::RouterStatus> ElectionLoop::currentStatus() const {
+    std::vector<vrrp::RouterStatus> status;
+    for (const auto& router : routers_)
+        status.push_back(router->status());
+    return status;
 }
 
 }  // namespace fairlead::net

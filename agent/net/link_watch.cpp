@@ -16,7 +16,7 @@ namespace {
 
 struct Reading {
     const std::string& interface;
-    const std::vector<boost::asio::ip::address_v4>& vips;
+    const std::vector<boost::asio::ip::address>& vips;
     int interfaceIndex = 0;
     std::uint32_t ourPort = 0;
     LinkNews news;
@@ -36,7 +36,7 @@ void readAddress(nlmsghdr* header, Reading& reading) {
     if (!record) return;
     if (std::ranges::find(reading.vips, record->address) != reading.vips.end()) {
         if (header->nlmsg_type == RTM_DELADDR && header->nlmsg_pid != reading.ourPort)
-            reading.news.vipRemoved = true;
+            reading.news.vipsRemoved.push_back({.address = record->address, .port = header->nlmsg_pid});
     } else if (record->interfaceIndex == reading.interfaceIndex) {
         reading.news.interfaceChanged = true;
     }
@@ -62,7 +62,7 @@ int onMessage(nl_msg* message, void* argument) {
 
 }  // namespace
 
-LinkWatch::LinkWatch(std::string interface, std::vector<boost::asio::ip::address_v4> vips)
+LinkWatch::LinkWatch(std::string interface, std::vector<boost::asio::ip::address> vips)
     : interface_(std::move(interface)), vips_(std::move(vips)) {
     open();
 }
@@ -72,7 +72,8 @@ void LinkWatch::open() {
     nl_socket_disable_seq_check(socket_.get());
     nl_socket_set_nonblocking(socket_.get());
     const int error =
-        nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_NONE);
+        nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                  RTNLGRP_NONE);
     if (error < 0) throw std::runtime_error(std::string("netlink notifications: ") + nl_geterror(error));
 }
 

@@ -3,7 +3,7 @@
 // that something changed, not what: the reader then asks the kernel how things stand, so a lost or stale
 // notification does no harm. Election thread.
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
 #include <string>
@@ -13,16 +13,21 @@
 
 namespace fairlead::net {
 
+struct RemovedVip {
+    boost::asio::ip::address address;
+    std::uint32_t port = 0;  ///< netlink port of who did it, 0: the kernel, when its lifetime ended
+};
+
 struct LinkNews {
     bool interfaceChanged = false;  ///< link state, MAC, name, or an address that is not a VIP
-    bool vipRemoved = false;  ///< somebody else, or the end of its lifetime, took a VIP from some interface
+    std::vector<RemovedVip> vipsRemoved;  ///< taken from some interface by somebody else
     bool lost = false;        ///< notifications were lost: anything may have changed
 };
 
 class LinkWatch {
   public:
     /// Throws std::runtime_error.
-    LinkWatch(std::string interface, std::vector<boost::asio::ip::address_v4> vips);
+    LinkWatch(std::string interface, std::vector<boost::asio::ip::address> vips);
 
     [[nodiscard]] int fd() const;
 
@@ -34,7 +39,7 @@ class LinkWatch {
     void open();
 
     const std::string interface_;
-    const std::vector<boost::asio::ip::address_v4> vips_;
+    const std::vector<boost::asio::ip::address> vips_;
     NetlinkSocket socket_;
 };
 

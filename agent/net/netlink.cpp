@@ -44,16 +44,28 @@ std::optional<AddressRecord> parseAddress(nlmsghdr* header) {
     if (nlmsg_datalen(header) < static_cast<int>(sizeof(ifaddrmsg))) return std::nullopt;
     ifaddrmsg body{};
     std::memcpy(&body, nlmsg_data(header), sizeof body);
-    if (body.ifa_family != AF_INET) return std::nullopt;
-    // On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always ours.
+    // On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always ours. IPv6 has it there only.
     const nlattr* local = nlmsg_find_attr(header, sizeof(ifaddrmsg), IFA_LOCAL);
-    if (!local || nla_len(local) != 4) return std::nullopt;
-    std::uint32_t address = 0;
-    std::memcpy(&address, nla_data(local), sizeof address);
-    return AddressRecord{.interfaceIndex = static_cast<int>(body.ifa_index),
-                         .address = boost::asio::ip::address_v4(ntohl(address)),
-                         .prefixLength = body.ifa_prefixlen,
-                         .secondary = (body.ifa_flags & IFA_F_SECONDARY) != 0};
+    AddressRecord record{.interfaceIndex = static_cast<int>(body.ifa_index),
+                         .address = {},
+                         .prefixLength = body.ifa_prefixlen};
+    if (body.ifa_family == AF_INET) {
+        boost::asio::ip::address_v4::bytes_type bytes{};
+        if (!local || nla_len(local) != static_cast<int>(bytes.size())) return std::nullopt;
+        std::memcpy(bytes.data(), nla_data(local), bytes.size());
+        record.address = boost::asio::ip::address_v4(bytes);
+        record.secondary = (body.ifa_flags & IFA_F_SECONDARY) != 0;
+        return record;
+    }
+    if (body.ifa_family != AF_INET6) return std::nullopt;
+    if (!local) local = nlmsg_find_attr(header, sizeof(ifaddrmsg), IFA_ADDRESS);
+    boost::asio::ip::address_v6::bytes_type bytes{};
+    if (!local || nla_len(local) != static_cast<int>(bytes.size())) return std::nullopt;
+    std::memcpy(bytes.data(), nla_data(local), bytes.size());
+    record.address = boost::asio::ip::address_v6(bytes);
+    record.usable = (body.ifa_flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0 ||
+                    (body.ifa_flags & IFA_F_OPTIMISTIC) != 0;
+    return record;
 }
 
 Netlink::Netlink() {
@@ -133,7 +145,7 @@ std::expected<void, std::string> Netlink::forEachAddress(
 
 int Netlink::dumpAddresses(int interfaceIndex, const std::function<void(const AddressRecord&)>& visit) {
     ifaddrmsg request{};
-    request.ifa_family = AF_INET;
+    request.ifa_family = AF_UNSPEC;
     request.ifa_index = static_cast<std::uint32_t>(interfaceIndex);
     int error = nl_send_simple(socket_.get(), RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
     if (error < 0) return error;

@@ -2,7 +2,7 @@
 // Questions and orders to the kernel over rtnetlink (libnl), each answered before it returns. rtnetlink(7).
 // Used by one thread; the answer is waited for a second at most.
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -38,15 +38,16 @@ struct LinkRecord {
 
 struct AddressRecord {
     int interfaceIndex = 0;
-    boost::asio::ip::address_v4 address;
+    boost::asio::ip::address address;
     std::uint8_t prefixLength = 0;
-    bool secondary = false;
+    bool secondary = false;  ///< IPv4: another address of its subnet was there before it
+    bool usable = true;      ///< IPv6: not tentative, nor found to be a duplicate
 };
 
 /// A connected NETLINK_ROUTE socket. Throws std::runtime_error.
 NetlinkSocket openNetlink();
 
-/// What an address message is about; nothing if it isn't an IPv4 address.
+/// What an address message is about; nothing if it is neither an IPv4 nor an IPv6 address.
 std::optional<AddressRecord> parseAddress(nlmsghdr* header);
 
 class Netlink {
@@ -60,7 +61,7 @@ class Netlink {
     /// Nothing if there is no interface of that name.
     std::expected<std::optional<LinkRecord>, std::string> link(const std::string& name);
 
-    /// Every IPv4 address, in the kernel's order; `interfaceIndex` 0: of all interfaces.
+    /// Every IPv4 and IPv6 address, in the kernel's order; `interfaceIndex` 0: of all interfaces.
     std::expected<void, std::string> forEachAddress(int interfaceIndex,
                                                     const std::function<void(const AddressRecord&)>& visit);
 

@@ -8,7 +8,7 @@ void Reporter::transition(const vrrp::Transition& transition) {
     observer_({.kind = ElectionEvent::Kind::Transition, .transition = transition, .text = {}});
 }
 
-void Reporter::rejected(vrrp::RejectReason reason, const boost::asio::ip::address_v4& source,
+void Reporter::rejected(vrrp::RejectReason reason, const boost::asio::ip::address& source,
                         vrrp::TimePoint now) {
     const auto index = static_cast<std::size_t>(reason);
     ++rejections_[index];

@@ -2,7 +2,7 @@
 // Turns what the election sees into events at a bounded rate: whatever floods us must not flood the log.
 // Counts every rejected packet. Time is an argument. Election thread.
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <array>
 #include <cstdint>
@@ -21,7 +21,7 @@ class Reporter {
     void transition(const vrrp::Transition& transition);
 
     /// Each reason is told at once, then at most every 10 s together with how many there were.
-    void rejected(vrrp::RejectReason reason, const boost::asio::ip::address_v4& source, vrrp::TimePoint now);
+    void rejected(vrrp::RejectReason reason, const boost::asio::ip::address& source, vrrp::TimePoint now);
 
     /// `topic` tells warnings apart; each is told at once, then at most every `quiet`.
     void warning(const char* topic, std::string text, vrrp::TimePoint now,

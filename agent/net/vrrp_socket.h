@@ -1,7 +1,5 @@
 #pragma once
-// The raw IPv4 socket that advertisements go through: ip(7), raw(7), RFC 9568 §5.1.1. Election thread.
-
-#include <boost/asio/ip/address_v4.hpp>
+// The raw socket that advertisements go through: ip(7), ipv6(7), raw(7), RFC 9568 §5.1. Election thread.
 
 #include <cstdint>
 #include <expected>
@@ -9,7 +7,9 @@
 #include <string>
 
 #include "agent/net/descriptor.h"
+#include "agent/net/received.h"
 #include "agent/vrrp/options.h"
+#include "agent/vrrp/packet.h"
 
 namespace fairlead::net {
 
@@ -19,27 +19,30 @@ class VrrpSocket {
     /// before is read.
     static constexpr int kQueueBound = 512;
 
-    /// Joins 224.0.0.18 on that interface; takes only datagrams for `virtualRouterId`. Throws
+    /// Takes only datagrams for the router's VRID; with multicast joins the group on that interface. Throws
     /// std::runtime_error.
-    VrrpSocket(const std::string& interface, int interfaceIndex, std::uint8_t virtualRouterId);
+    VrrpSocket(const std::string& interface, int interfaceIndex, const vrrp::RouterOptions& router);
 
     [[nodiscard]] int fd() const { return socket_.get(); }
 
-    struct Received {
-        std::span<const std::uint8_t>
-            datagram;           ///< with IP header; into the buffer given. Empty: too long to be VRRP
-        vrrp::Duration age{0};  ///< since the kernel received it, by the wall clock: to be taken with care
-    };
-    /// Never waits. The error is an errno; EAGAIN: all is read.
-    std::expected<Received, int> receive(std::span<std::uint8_t> buffer);
+    /// Never waits. The error is an errno; EAGAIN: all is read. Over IPv4 the bytes start with the IP header.
+    std::expected<Received, int> receive(std::span<std::uint8_t> buffer) const {
+        return receiveFrom(socket_.get(), buffer);
+    }
 
-    /// To the group, from `source`, which must be an address of this host. The error is an errno.
-    std::expected<void, int> send(std::span<const std::uint8_t> message,
-                                  const boost::asio::ip::address_v4& source);
+    /// From `source`, which must be an address of this host. The error is an errno.
+    [[nodiscard]] std::expected<void, int> send(std::span<const std::uint8_t> message,
+                                  const boost::asio::ip::address& source,
+                                  const boost::asio::ip::address& destination) const {
+        return sendTo(socket_.get(), message, interfaceIndex_, source, destination, 0);
+    }
 
   private:
     int interfaceIndex_;
     Descriptor socket_;
 };
+
+/// The message in what was received, and what its IP header said.
+std::expected<vrrp::Datagram, vrrp::RejectReason> openReceived(const Received& received, bool ipv6);
 
 }  // namespace fairlead::net

@@ -2,7 +2,7 @@
 // What one virtual router can be told, as plain values. Names follow RFC 9568 §6.1 and the configuration
 // file.
 
-#include <boost/asio/ip/address_v4.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -15,7 +15,10 @@ using Duration = std::chrono::nanoseconds;
 /// CLOCK_MONOTONIC; always an argument in the pure parts.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
-enum class Authentication : std::uint8_t { None, Pass };
+enum class Authentication : std::uint8_t { None, Pass, Hmac };
+
+/// To the group of all VRRP routers of the link, or to each peer by itself.
+enum class Transport : std::uint8_t { Multicast, Unicast };
 
 /// How a v3 checksum over IPv4 is made: with the pseudo header (RFC 5798, keepalived, FRR) or over the
 /// message alone (RFC 9568 §5.2.8, Cisco). Both are accepted on receipt.
@@ -34,7 +37,14 @@ struct RouterOptions {
     Authentication authentication = Authentication::None;  ///< Pass: v2 only
     std::string password;  ///< Pass: 1..8 bytes count (RFC 2338 §5.3.6.1); longer is cut, as keepalived does
     ChecksumForm checksum = ChecksumForm::PseudoHeader;  ///< v3 only, what we send
-    std::vector<boost::asio::ip::address_v4> addresses;  ///< the VIPs, at least one, at most 20
+    Transport transport = Transport::Multicast;
+    /// UDP port on which fairlead's peers make themselves known to each other (peer_message.h); 0: they don't.
+    std::uint16_t peerPort = 16445;
+    /// Second of a dual-stack pair: among equals the first decides for both, see group.h.
+    bool deferTies = false;
+    std::vector<boost::asio::ip::address> addresses;  ///< the VIPs, at least one, at most 20, of one family
+
+    [[nodiscard]] bool ipv6() const { return !addresses.empty() && addresses.front().is_v6(); }
 };
 
 }  // namespace fairlead::vrrp

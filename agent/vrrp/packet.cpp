@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/vrrp/password.h"
+
 namespace fairlead::vrrp {
 namespace {
 
+using boost::asio::ip::address;
 using boost::asio::ip::address_v4;
+using boost::asio::ip::address_v6;
 using Bytes = std::span<const std::uint8_t>;
 
 constexpr std::size_t kHeaderSize = 8;
-constexpr std::size_t kAddressSize = 4;
 constexpr std::size_t kAuthenticationSize = 8;
 constexpr std::size_t kMinIpHeader = 20;
 constexpr std::uint8_t kTypeAdvertisement = 1;
@@ -18,8 +21,6 @@ constexpr std::uint8_t kAuthNone = 0;
 constexpr std::uint8_t kAuthPass = 1;
 constexpr std::uint8_t kOwnerPriority = 255;
 constexpr Duration kCentisecond = std::chrono::milliseconds(10);
-
-using PasswordBytes = std::array<std::uint8_t, kAuthenticationSize>;
 
 std::uint16_t read16(Bytes bytes, std::size_t at) {
     return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
@@ -44,58 +45,35 @@ std::uint16_t sum16(Bytes bytes, std::uint32_t sum) {
     return static_cast<std::uint16_t>(sum);
 }
 
-/// RFC 5798 §5.2.8 over IPv4: source, destination, protocol, length.
-std::uint32_t pseudoHeaderSum(const address_v4& source, const address_v4& destination, std::size_t length) {
-    const std::uint32_t from = source.to_uint();
-    const std::uint32_t to = destination.to_uint();
-    return (from >> 16) + (from & 0xFFFF) + (to >> 16) + (to & 0xFFFF) + kIpProtocol +
-           static_cast<std::uint32_t>(length);
+std::uint32_t wordSum(Bytes bytes) {
+    return sum16(bytes, 0);
 }
 
-/// RFC 2338 §5.3.6.1: padded with zeros; what exceeds 8 bytes is cut, as keepalived does.
-PasswordBytes passwordBytes(const RouterOptions& options) {
-    PasswordBytes bytes{};
-    std::copy_n(options.password.begin(), std::min(options.password.size(), bytes.size()), bytes.begin());
-    return bytes;
+std::uint32_t addressSum(const address& address) {
+    return address.is_v6() ? wordSum(address.to_v6().to_bytes()) : wordSum(address.to_v4().to_bytes());
 }
 
-/// Takes the same time wherever the first difference is.
-bool samePassword(const PasswordBytes& ours, Bytes theirs) {
-    unsigned difference = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i)
-        difference |= static_cast<unsigned>(ours[i] ^ theirs[i]);
-    return difference == 0;
+/// Source, destination, protocol, length: RFC 5798 §5.2.8 over IPv4, RFC 8200 §8.1 over IPv6.
+std::uint32_t pseudoHeaderSum(const address& source, const address& destination, std::size_t length) {
+    return addressSum(source) + addressSum(destination) + kIpProtocol + static_cast<std::uint32_t>(length);
 }
 
-std::size_t messageSize(std::uint8_t version, std::size_t count) {
-    return kHeaderSize + kAddressSize * count + (version == 2 ? kAuthenticationSize : 0);
+constexpr std::size_t addressSize(bool ipv6) {
+    return ipv6 ? 16 : 4;
 }
 
-struct IpDatagram {
-    Bytes message;
-    address_v4 source;
-    address_v4 destination;
-    std::uint8_t timeToLive = 0;
-};
-
-std::expected<IpDatagram, RejectReason> openDatagram(Bytes datagram) {
-    if (datagram.size() < kMinIpHeader || datagram[0] >> 4 != 4)
-        return std::unexpected(RejectReason::IpHeader);
-    const std::size_t headerSize = static_cast<std::size_t>(datagram[0] & 0x0F) * 4;
-    const std::size_t totalSize = read16(datagram, 2);
-    const bool fragment = (read16(datagram, 6) & 0x3FFF) != 0;  // more fragments, or an offset
-    if (headerSize < kMinIpHeader || totalSize < headerSize || totalSize > datagram.size() || fragment ||
-        datagram[9] != kIpProtocol) {
-        return std::unexpected(RejectReason::IpHeader);
-    }
-    // Bytes beyond the total length are the link layer's padding.
-    return IpDatagram{.message = datagram.subspan(headerSize, totalSize - headerSize),
-                      .source = address_v4(read32(datagram, 12)),
-                      .destination = address_v4(read32(datagram, 16)),
-                      .timeToLive = datagram[8]};
+std::size_t messageSize(std::uint8_t version, bool ipv6, std::size_t count) {
+    return kHeaderSize + addressSize(ipv6) * count + (version == 2 ? kAuthenticationSize : 0);
 }
 
-std::optional<RejectReason> checkHeader(const IpDatagram& ip, const Reception& reception) {
+address readAddress(Bytes bytes, std::size_t at, bool ipv6) {
+    if (!ipv6) return address_v4(read32(bytes, at));
+    address_v6::bytes_type raw{};
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), raw.size(), raw.begin());
+    return address_v6(raw);
+}
+
+std::optional<RejectReason> checkHeader(const Datagram& ip, const Reception& reception) {
     const Bytes message = ip.message;
     const RouterOptions& ours = reception.options;
     if (message.size() < kHeaderSize) return RejectReason::TooShort;
@@ -104,19 +82,25 @@ std::optional<RejectReason> checkHeader(const IpDatagram& ip, const Reception& r
     if ((message[0] & 0x0F) != kTypeAdvertisement) return RejectReason::Type;
     if (message[1] != ours.virtualRouterId) return RejectReason::VirtualRouterId;
     if (version != ours.version) return RejectReason::VersionMismatch;
-    if (ip.timeToLive != kTimeToLive) return RejectReason::TimeToLive;
-    if (ip.destination != reception.destination) return RejectReason::Destination;
-    if (message.size() != messageSize(version, message[3])) return RejectReason::Length;
+    if (ours.transport == Transport::Unicast) {
+        // The TTL says nothing where peers may be behind a router: there the list of peers decides.
+        if (ip.destination != reception.primary) return RejectReason::Destination;
+    } else {
+        if (ip.timeToLive != kTimeToLive) return RejectReason::TimeToLive;
+        if (ip.destination != multicastGroup(ours.ipv6())) return RejectReason::Destination;
+    }
+    if (message.size() != messageSize(version, ours.ipv6(), message[3])) return RejectReason::Length;
     return std::nullopt;
 }
 
 /// The form in which the checksum is right, if any.
-std::optional<ChecksumForm> checksumForm(const IpDatagram& ip, std::uint8_t version, ChecksumForm ours) {
+std::optional<ChecksumForm> checksumForm(const Datagram& ip, const RouterOptions& ours) {
     const bool messageOnly = sum16(ip.message, 0) == 0xFFFF;
-    if (version == 2) return messageOnly ? std::optional(ours) : std::nullopt;
+    if (ours.version == 2) return messageOnly ? std::optional(ours.checksum) : std::nullopt;
     const bool pseudoHeader =
         sum16(ip.message, pseudoHeaderSum(ip.source, ip.destination, ip.message.size())) == 0xFFFF;
-    if (messageOnly && pseudoHeader) return ours;
+    if (ours.ipv6()) return pseudoHeader ? std::optional(ours.checksum) : std::nullopt;
+    if (messageOnly && pseudoHeader) return ours.checksum;
     if (pseudoHeader) return ChecksumForm::PseudoHeader;
     if (messageOnly) return ChecksumForm::MessageOnly;
     return std::nullopt;
@@ -130,20 +114,26 @@ std::optional<RejectReason> checkAuthentication(Bytes message, const RouterOptio
         return std::nullopt;
     }
     if (message[4] != kAuthPass) return RejectReason::AuthenticationType;
-    if (!samePassword(passwordBytes(ours), message.last(kAuthenticationSize))) return RejectReason::Password;
+    if (!samePassword(passwordBytes(ours.password), message.last(kAuthenticationSize))) return RejectReason::Password;
     return std::nullopt;
 }
 
-std::optional<RejectReason> checkSource(const address_v4& source, const Reception& reception) {
+std::optional<RejectReason> checkSource(const address& source, const Reception& reception) {
     if (source == reception.primary) return RejectReason::OwnSource;
     const auto& vips = reception.options.addresses;
     if (source.is_unspecified() || source.is_loopback() || source.is_multicast() ||
         std::ranges::find(vips, source) != vips.end()) {
         return RejectReason::Source;
     }
+    if (reception.options.transport == Transport::Unicast) {
+        const bool known = std::ranges::find(reception.peers, source) != reception.peers.end();
+        return known ? std::nullopt : std::optional(RejectReason::UnknownPeer);
+    }
+    // RFC 9568 §5.1.2.1: the sender's link-local address.
+    if (source.is_v6()) return source.to_v6().is_link_local() ? std::nullopt : std::optional(RejectReason::Source);
     bool subnetKnown = false;
     for (const InterfaceAddress& address : reception.addresses) {
-        if (address.prefixLength >= 32) continue;
+        if (address.address.is_v6() || address.prefixLength >= 32) continue;
         subnetKnown = true;
         if (address.onLink(source)) return std::nullopt;
     }
@@ -153,9 +143,9 @@ std::optional<RejectReason> checkSource(const address_v4& source, const Receptio
 enum class Overlap : std::uint8_t { Same, Some, None };
 
 /// Neither order nor repetition counts.
-Overlap compareAddresses(const AddressList& theirs, std::span<const address_v4> ours) {
+Overlap compareAddresses(const AddressList& theirs, std::span<const address> ours) {
     const auto isIn = [](const auto& list) {
-        return [&list](const address_v4& address) { return std::ranges::find(list, address) != list.end(); };
+        return [&list](const address& address) { return std::ranges::find(list, address) != list.end(); };
     };
     const bool allTheirs = std::ranges::all_of(theirs, isIn(ours));
     const bool allOurs = std::ranges::all_of(ours, isIn(theirs));
@@ -165,20 +155,55 @@ Overlap compareAddresses(const AddressList& theirs, std::span<const address_v4> 
 
 }  // namespace
 
-bool InterfaceAddress::onLink(const address_v4& other) const {
-    if (prefixLength == 0) return true;
-    const std::uint32_t mask = prefixLength >= 32 ? ~0U : ~(~0U >> prefixLength);
-    return (address.to_uint() & mask) == (other.to_uint() & mask);
+address multicastGroup(bool ipv6) {
+    constexpr address_v4::uint_type kAllVrrpRouters = 0xE0000012;
+    constexpr address_v6::bytes_type kAllVrrpRouters6{0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12};
+    return ipv6 ? address(address_v6(kAllVrrpRouters6)) : address(address_v4(kAllVrrpRouters));
+}
+
+bool InterfaceAddress::onLink(const boost::asio::ip::address& other) const {
+    if (address.is_v6() != other.is_v6()) return false;
+    const auto samePrefix = [this](const auto& left, const auto& right) {
+        for (std::size_t bit = 0; bit < std::min<std::size_t>(prefixLength, left.size() * 8); bit += 8) {
+            const std::size_t rest = prefixLength - bit;
+            const auto mask = static_cast<std::uint8_t>(rest >= 8 ? 0xFF : 0xFF << (8 - rest));
+            if (((left[bit / 8] ^ right[bit / 8]) & mask) != 0) return false;
+        }
+        return true;
+    };
+    return address.is_v6() ? samePrefix(address.to_v6().to_bytes(), other.to_v6().to_bytes())
+                           : samePrefix(address.to_v4().to_bytes(), other.to_v4().to_bytes());
+}
+
+std::expected<Datagram, RejectReason> openIpv4(Bytes datagram) {
+    if (datagram.size() < kMinIpHeader || datagram[0] >> 4 != 4)
+        return std::unexpected(RejectReason::IpHeader);
+    const std::size_t headerSize = static_cast<std::size_t>(datagram[0] & 0x0F) * 4;
+    const std::size_t totalSize = read16(datagram, 2);
+    const bool fragment = (read16(datagram, 6) & 0x3FFF) != 0;  // more fragments, or an offset
+    if (headerSize < kMinIpHeader || totalSize < headerSize || totalSize > datagram.size() || fragment ||
+        datagram[9] != kIpProtocol) {
+        return std::unexpected(RejectReason::IpHeader);
+    }
+    // Bytes beyond the total length are the link layer's padding.
+    return Datagram{.message = datagram.subspan(headerSize, totalSize - headerSize),
+                    .source = address_v4(read32(datagram, 12)),
+                    .destination = address_v4(read32(datagram, 16)),
+                    .timeToLive = datagram[8]};
 }
 
 std::expected<Advertisement, RejectReason> decode(Bytes datagram, const Reception& reception) {
-    const std::expected<IpDatagram, RejectReason> ip = openDatagram(datagram);
+    const std::expected<Datagram, RejectReason> ip = openIpv4(datagram);
     if (!ip) return std::unexpected(ip.error());
-    if (const auto reason = checkHeader(*ip, reception)) return std::unexpected(*reason);
+    return decode(*ip, reception);
+}
+
+std::expected<Advertisement, RejectReason> decode(const Datagram& datagram, const Reception& reception) {
+    if (const auto reason = checkHeader(datagram, reception)) return std::unexpected(*reason);
 
     const RouterOptions& ours = reception.options;
-    const Bytes message = ip->message;
-    const auto form = checksumForm(*ip, ours.version, ours.checksum);
+    const Bytes message = datagram.message;
+    const auto form = checksumForm(datagram, ours);
     if (!form) return std::unexpected(RejectReason::Checksum);
     if (const auto reason = checkAuthentication(message, ours)) return std::unexpected(*reason);
 
@@ -186,7 +211,7 @@ std::expected<Advertisement, RejectReason> decode(Bytes datagram, const Receptio
     advertisement.version = ours.version;
     advertisement.virtualRouterId = message[1];
     advertisement.priority = message[2];
-    advertisement.source = ip->source;
+    advertisement.source = datagram.source;
     advertisement.otherChecksumForm = *form != ours.checksum;
 
     // v2 routers must agree on it (RFC 3768 §7.1); in v3 it is learnt, but 0 would mean a storm (RFC 9568
@@ -199,9 +224,10 @@ std::expected<Advertisement, RejectReason> decode(Bytes datagram, const Receptio
     }
     if (message[3] == 0) return std::unexpected(RejectReason::Count);
     for (std::size_t i = 0; i < message[3]; ++i)
-        advertisement.addresses.emplace_back(read32(message, kHeaderSize + kAddressSize * i));
+        advertisement.addresses.push_back(
+            readAddress(message, kHeaderSize + addressSize(ours.ipv6()) * i, ours.ipv6()));
 
-    if (const auto reason = checkSource(ip->source, reception)) return std::unexpected(*reason);
+    if (const auto reason = checkSource(datagram.source, reception)) return std::unexpected(*reason);
 
     // RFC 3768 §7.1: other addresses than ours, drop, unless the sender owns them. RFC 9568 §7.1 leaves it
     // open: addresses of which we share none belong to another cluster that happens to use our VRID, and must
@@ -212,13 +238,23 @@ std::expected<Advertisement, RejectReason> decode(Bytes datagram, const Receptio
                              ? overlap != Overlap::Same && advertisement.priority != kOwnerPriority
                              : overlap == Overlap::None;
     if (foreign) return std::unexpected(RejectReason::Addresses);
+    // RFC 9568 §5.2.9 and erratum 8300. A router set up without one (keepalived takes that) can't ask for it.
+    if (ours.ipv6() && ours.addresses.front().to_v6().is_link_local() &&
+        !advertisement.addresses.front().to_v6().is_link_local()) {
+        return std::unexpected(RejectReason::FirstAddress);
+    }
     return advertisement;
 }
 
 std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
-                   std::uint8_t priority, const address_v4& source, const address_v4& destination) {
+                   std::uint8_t priority, const address& source) {
+    return encode(message, options, priority, source, multicastGroup(options.ipv6()));
+}
+
+std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
+                   std::uint8_t priority, const address& source, const address& destination) {
     const std::size_t count = std::min(options.addresses.size(), kMaxAddresses);
-    const std::size_t size = messageSize(options.version, count);
+    const std::size_t size = messageSize(options.version, options.ipv6(), count);
     const std::span<std::uint8_t> out = message.first(size);
     std::ranges::fill(out, std::uint8_t{0});
 
@@ -228,7 +264,8 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
     out[3] = static_cast<std::uint8_t>(count);
     auto at = out.begin() + kHeaderSize;
     for (std::size_t i = 0; i < count; ++i)
-        at = std::ranges::copy(options.addresses[i].to_bytes(), at).out;
+        at = options.ipv6() ? std::ranges::copy(options.addresses[i].to_v6().to_bytes(), at).out
+                            : std::ranges::copy(options.addresses[i].to_v4().to_bytes(), at).out;
 
     std::uint32_t initial = 0;
     if (options.version == 2) {
@@ -236,10 +273,10 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
         out[5] = static_cast<std::uint8_t>(
             std::chrono::duration_cast<std::chrono::seconds>(options.advertInterval).count());
         if (options.authentication == Authentication::Pass)
-            std::ranges::copy(passwordBytes(options), out.last(kAuthenticationSize).begin());
+            std::ranges::copy(passwordBytes(options.password), out.last(kAuthenticationSize).begin());
     } else {
         write16(out, 4, static_cast<std::uint16_t>(options.advertInterval / kCentisecond & 0x0FFF));
-        if (options.checksum == ChecksumForm::PseudoHeader)
+        if (options.ipv6() || options.checksum == ChecksumForm::PseudoHeader)
             initial = pseudoHeaderSum(source, destination, size);
     }
     write16(out, 6, static_cast<std::uint16_t>(~sum16(out, initial)));
@@ -280,8 +317,12 @@ const char* toString(RejectReason reason) {
             return "ownSource";
         case RejectReason::Source:
             return "source";
+        case RejectReason::UnknownPeer:
+            return "unknownPeer";
         case RejectReason::Addresses:
             return "addresses";
+        case RejectReason::FirstAddress:
+            return "firstAddress";
     }
     return "?";
 }
@@ -303,7 +344,7 @@ const char* describe(RejectReason reason) {
         case RejectReason::TimeToLive:
             return "its TTL is not 255, so it comes from off the link";
         case RejectReason::Destination:
-            return "it was not sent to 224.0.0.18";
+            return "it was sent to another address than ours are: set vrrp.transport alike everywhere";
         case RejectReason::Length:
             return "its length does not fit its number of addresses";
         case RejectReason::Checksum:
@@ -321,9 +362,13 @@ const char* describe(RejectReason reason) {
             return "its source is our own address: another host uses it, or it came back to us";
         case RejectReason::Source:
             return "its source is not a host of this subnet";
+        case RejectReason::UnknownPeer:
+            return "its sender is not among our unicast peers (vrrp.peers)";
         case RejectReason::Addresses:
             return "it protects other addresses than we do: another cluster uses our virtualRouterID, or "
                    "vip.addresses differ";
+        case RejectReason::FirstAddress:
+            return "its first address is not link-local (RFC 9568 section 5.2.9): list the link-local VIP first";
     }
     return "?";
 }

@@ -42,6 +42,10 @@ bool Router::outranks(const Advertisement& advertisement) const {
     return advertisement.source > interface_.primary;
 }
 
+bool Router::mayPreempt() const {
+    return priority_ == kOwnerPriority || (options_.preempt && !handedOver_);
+}
+
 std::string Router::fault() const {
     if (!interface_.fault.empty()) return interface_.fault;
     if (!checkFault_) return {};
@@ -72,6 +76,8 @@ Actions Router::shutdown(TimePoint now) {
 
 Actions Router::received(const Advertisement& advertisement, TimePoint receivedAt, TimePoint now) {
     Actions actions;
+    // What waited while we did not run tells who holds the address by now.
+    if (state_ == State::Master && stalled(now)) rejoin(actions, now);
     if (state_ == State::Backup) {
         receivedAsBackup(actions, advertisement, receivedAt);
     } else if (state_ == State::Master) {
@@ -88,8 +94,7 @@ void Router::receivedAsBackup(Actions& actions, const Advertisement& advertiseme
         deadline_ = std::min(deadline_, receivedAt + skewTime());
         return;
     }
-    const bool inferior =
-        advertisement.priority < priority_ && (options_.preempt || priority_ == kOwnerPriority);
+    const bool inferior = advertisement.priority < priority_ && mayPreempt();
     if (inferior) {
         const TimePoint until = toleratedUntil_.value_or(receivedAt + options_.preemptDelay);
         toleratedUntil_ = until;
@@ -114,7 +119,7 @@ void Router::receivedAsMaster(Actions& actions, const Advertisement& advertiseme
         if (assertOurselves(actions, now)) deadline_ = now + interval_;
         return;
     }
-    if (outranks(advertisement)) {
+    if (outranks(advertisement) && !toleratesTie(advertisement, receivedAt)) {
         const std::string who = advertisement.source.to_string();
         const std::string cause =
             advertisement.priority == priority_
@@ -129,6 +134,13 @@ void Router::receivedAsMaster(Actions& actions, const Advertisement& advertiseme
     // RFC 9568 §6.4.3, as keepalived does in version 2 as well: to the sender, and to whoever learnt its MAC.
     assertOurselves(actions, now);
     actions.emplace_back(Announce{});
+}
+
+bool Router::toleratesTie(const Advertisement& advertisement, TimePoint receivedAt) {
+    if (!options_.deferTies || advertisement.priority != priority_) return false;
+    // Long enough for the first of the pair to settle it; a peer that is no pair would insist for ever.
+    if (!tieUntil_) tieUntil_ = receivedAt + 3 * interval_;
+    return receivedAt < *tieUntil_;
 }
 
 bool Router::assertOurselves(Actions& actions, TimePoint now) {
@@ -166,7 +178,11 @@ Actions Router::timerExpired(TimePoint now) {
             backupTimerExpired(actions, now);
             break;
         case State::Master:
-            masterTimerExpired(actions, now);
+            if (stalled(now)) {
+                rejoin(actions, now);
+            } else {
+                masterTimerExpired(actions, now);
+            }
             break;
         case State::Fault:
             break;  // has no timer
@@ -194,6 +210,7 @@ std::string Router::takeOverCause(TimePoint now) const {
     }
     if (active_ && active_->priority == 0)
         return active_->source.to_string() + " gave up the address (priority 0)";
+    if (listeningAgain_) return "nobody was heard for " + describe(now - since_) + " after a stall";
     const std::string formula = "(3 × " + describe(activeInterval_) + " + skew)";
     if (active_) {
         return "no advertisement from " + active_->source.to_string() + " for " +
@@ -210,14 +227,16 @@ void Router::masterTimerExpired(Actions& actions, TimePoint now) {
 }
 
 void Router::advertise(Actions& actions, TimePoint now) {
-    const Duration silence = now - std::exchange(lastSent_, now);
+    lastSent_ = now;
     actions.emplace_back(SendAdvertisement{priority_});
-    // A peer of priority 254 takes over hardly later than this, and may have told the LAN so.
-    if (state_ != State::Master || silence < 3 * interval_) return;
-    actions.emplace_back(InstallAddresses{});
-    actions.emplace_back(Announce{});
-    actions.emplace_back(
-        Warning{"silence", "sent nothing for " + describe(silence) + ": announcing the address again"});
+}
+
+void Router::rejoin(Actions& actions, TimePoint now) {
+    becomeBackup(actions,
+                 "sent nothing for " + describe(now - lastSent_) + ", so that a peer may have taken over", now,
+                 now);
+    deadline_ = now + std::max(interval_, kMinListening);
+    listeningAgain_ = true;
 }
 
 Actions Router::interfaceChanged(InterfaceCondition interface, TimePoint now) {
@@ -239,6 +258,11 @@ Actions Router::setPriority(std::uint8_t priority, bool fault, const std::string
         // As keepalived: the running timer moves by the difference of the intervals.
         deadline_ += skewTime(priority, activeInterval_) - skewTime(before, activeInterval_);
         if (!active_ || active_->priority >= priority_) toleratedUntil_.reset();
+    } else if (state_ == State::Master && successor_ && successor_->priority > priority_) {
+        giveUp(actions,
+               cause + ": " + successor_->peer.to_string() + " offers priority " +
+                   comparison(successor_->priority, priority_),
+               now);
     } else if (state_ == State::Master && priority_ < before) {
         // Between the skew of the next better priority and our own: a better peer takes over, an equal one
         // does not.
@@ -249,6 +273,35 @@ Actions Router::setPriority(std::uint8_t priority, bool fault, const std::string
         lastSent_ = now;
         deadline_ = now + skewTime(priority_, interval_) - step / 2;
     }
+    return actions;
+}
+
+Actions Router::handOver(const std::string& cause, TimePoint now) {
+    Actions actions;
+    if (state_ != State::Master) return actions;
+    giveUp(actions, cause, now);
+    handedOver_ = true;
+    return actions;
+}
+
+Actions Router::yield(const std::string& cause, TimePoint now) {
+    Actions actions;
+    if (state_ == State::Master) giveUp(actions, cause, now);
+    return actions;
+}
+
+Actions Router::takeOver(const std::string& cause, TimePoint now) {
+    Actions actions;
+    const bool better =
+        active_ && active_->priority > priority_ && now - active_->at < masterDownInterval();
+    if (state_ == State::Backup && !better) becomeMaster(actions, cause, now);
+    return actions;
+}
+
+Actions Router::named(const boost::asio::ip::address& by, TimePoint now) {
+    Actions actions;
+    if (state_ == State::Backup && active_ && active_->source == by)
+        becomeMaster(actions, by.to_string() + " gave the address to this host", now);
     return actions;
 }
 
@@ -284,29 +337,44 @@ void Router::becomeMaster(Actions& actions, std::string cause, TimePoint now) {
     actions.emplace_back(Announce{});
     activeInterval_ = interval_;
     deadline_ = now + interval_;
+    tieUntil_.reset();
+    handedOver_ = false;
     enter(actions, State::Master, std::move(cause), now);
 }
 
 void Router::becomeBackup(Actions& actions, std::string cause, TimePoint now, TimePoint timerBase) {
     if (state_ == State::Master) actions.emplace_back(RemoveAddresses{});
+    listenFrom(timerBase);
+    enter(actions, State::Backup, std::move(cause), now);
+}
+
+void Router::giveUp(Actions& actions, std::string cause, TimePoint now) {
+    resign(actions);
+    listenFrom(now);
+    enter(actions, State::Backup, std::move(cause), now);
+}
+
+void Router::listenFrom(TimePoint timerBase) {
     active_.reset();
     inferior_.reset();
     toleratedUntil_.reset();
     listeningAgain_ = false;
     activeInterval_ = interval_;
     deadline_ = timerBase + masterDownInterval();
-    enter(actions, State::Backup, std::move(cause), now);
 }
 
 void Router::leave(Actions& actions, State to, std::string cause, TimePoint now) {
-    if (state_ == State::Master) {
-        // Twice: a lost one would cost the peers the whole master-down time.
-        actions.emplace_back(RemoveAddresses{});
-        actions.emplace_back(SendAdvertisement{0});
-        actions.emplace_back(SendAdvertisement{0});
-    }
+    if (state_ == State::Master) resign(actions);
     deadline_ = kNever;
     if (state_ != to) enter(actions, to, std::move(cause), now);
+}
+
+void Router::resign(Actions& actions) {
+    // Twice: a lost one would cost the peers the whole master-down time.
+    actions.emplace_back(RemoveAddresses{});
+    actions.emplace_back(SendAdvertisement{0});
+    actions.emplace_back(SendAdvertisement{0});
+    if (successor_) actions.emplace_back(NameSuccessor{successor_->peer});
 }
 
 void Router::enter(Actions& actions, State to, std::string cause, TimePoint now) {
@@ -315,6 +383,7 @@ void Router::enter(Actions& actions, State to, std::string cause, TimePoint now)
     cause_ = std::move(cause);
     ++transitions_[{from, to}];
     actions.emplace_back(Transition{.virtualRouterId = options_.virtualRouterId,
+                                    .ipv6 = options_.ipv6(),
                                     .from = from,
                                     .to = to,
                                     .priority = priority_,

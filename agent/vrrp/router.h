@@ -6,14 +6,14 @@
 //
 // Where the RFCs leave room, or a plain reading does harm:
 //  - Peers are timed by when the kernel received their advertisement (`receivedAt`), not by when it was read.
-//  - The holder that loses priority resigns: it sends priority 0, so that a better peer takes over after its
-//  skew time
-//    instead of the master-down time, and asserts itself again just before an equal one would. The VIP stays
-//    meanwhile.
+//  - A holder that loses priority resigns. Where a better peer is known (setSuccessor()) it removes the VIP,
+//    sends priority 0 and names that peer, which takes over at once. Else it only sends priority 0, so that a
+//    better one takes over after its skew time instead of the master-down time, and asserts itself again just
+//    before an equal one would; the VIP stays meanwhile.
 //  - Waking up late says nothing about the peers: a Backup whose timer was acted on more than an interval
-//  late listens once more
-//    before it takes over, and a Master that was silent for so long that peers may have taken over announces
-//    itself again.
+//    late listens once more before it takes over. A Master that was silent for so long that a peer may have
+//    taken over becomes Backup, listens for an interval, and takes the VIP again only if that rightly is its
+//    own.
 
 #include <boost/container/static_vector.hpp>
 
@@ -35,19 +35,31 @@ struct SendAdvertisement {
 };
 struct InstallAddresses {};  ///< idempotent
 struct RemoveAddresses {};
-struct Announce {};  ///< gratuitous ARP, as a burst
+struct Announce {};  ///< gratuitous ARP or unsolicited NA, as a burst
+/// Tell this peer that it is to take over without waiting. The VIP is removed by then.
+struct NameSuccessor {
+    boost::asio::ip::address peer;
+};
 struct Warning {
     const char* topic;  ///< tells the kinds apart, for whoever limits their rate
     std::string text;
 };
 using Action =
-    std::variant<SendAdvertisement, InstallAddresses, RemoveAddresses, Announce, Transition, Warning>;
+    std::variant<SendAdvertisement, InstallAddresses, RemoveAddresses, Announce, NameSuccessor, Transition,
+                 Warning>;
 using Actions = boost::container::static_vector<Action, 8>;
+
+/// The peer that would do best in our place, as far as such peers make themselves known.
+struct Successor {
+    boost::asio::ip::address peer;
+    std::uint8_t priority = 0;  ///< 1..255
+    bool operator==(const Successor&) const = default;
+};
 
 /// What the interface allows.
 struct InterfaceCondition {
     std::string fault;                    ///< why it can't take part, e.g. "link eth0 is down"; empty: it can
-    boost::asio::ip::address_v4 primary;  ///< source of our advertisements and our rank among equals
+    boost::asio::ip::address primary;  ///< source of our advertisements and our rank among equals
 };
 
 class Router {
@@ -65,6 +77,18 @@ class Router {
     Actions interfaceChanged(InterfaceCondition interface, TimePoint now);
     /// `fault`: must not hold the VIP, whatever the priority. Allowed before start().
     Actions setPriority(std::uint8_t priority, bool fault, const std::string& cause, TimePoint now);
+
+    void setSuccessor(std::optional<Successor> successor) { successor_ = std::move(successor); }
+    /// The holder gives the VIP up, and does not take it back from a live peer of lower priority before it has
+    /// been the holder again. Nothing happens in another state.
+    Actions handOver(const std::string& cause, TimePoint now);
+    /// As handOver(), but free to come back: the other virtual router of a group has left.
+    Actions yield(const std::string& cause, TimePoint now);
+    /// The Backup takes the VIP without waiting, unless a better router was heard: the other virtual router of
+    /// a group has taken its own.
+    Actions takeOver(const std::string& cause, TimePoint now);
+    /// `by` says that we are to take over. Heeded if it is the router we regard as Active.
+    Actions named(const boost::asio::ip::address& by, TimePoint now);
 
     [[nodiscard]] std::optional<TimePoint> deadline() const {
         return deadline_ == kNever ? std::nullopt : std::optional(deadline_);
@@ -85,7 +109,7 @@ class Router {
     static constexpr TimePoint kNever = TimePoint::max();
 
     struct Heard {
-        boost::asio::ip::address_v4 source;
+        boost::asio::ip::address source;
         std::uint8_t priority = 0;
         TimePoint at;
     };
@@ -93,6 +117,7 @@ class Router {
     [[nodiscard]] Duration skewTime(std::uint8_t priority, Duration interval) const;
     [[nodiscard]] bool outranks(const Advertisement& advertisement) const;
     [[nodiscard]] std::string fault() const;
+    [[nodiscard]] bool mayPreempt() const;
     [[nodiscard]] std::string takeOverCause(TimePoint now) const;
 
     void receivedAsBackup(Actions& actions, const Advertisement& advertisement, TimePoint receivedAt);
@@ -106,11 +131,20 @@ class Router {
     void becomeMaster(Actions& actions, std::string cause, TimePoint now);
     void becomeBackup(Actions& actions, std::string cause, TimePoint now, TimePoint timerBase);
     void leave(Actions& actions, State to, std::string cause, TimePoint now);
+    /// The holder's part of leaving that others see.
+    void resign(Actions& actions);
+    /// resign(), and BACKUP.
+    void giveUp(Actions& actions, std::string cause, TimePoint now);
+    /// The Backup's timer and memory, as if it had just begun.
+    void listenFrom(TimePoint timerBase);
+    /// True while an equal of higher address is to be settled by the other virtual router of the group.
+    bool toleratesTie(const Advertisement& advertisement, TimePoint receivedAt);
     void applyFault(Actions& actions, const std::string& clearedBy, TimePoint now);
     void enter(Actions& actions, State to, std::string cause, TimePoint now);
-    /// One advertisement, and the VIP once more if we were silent for so long that a peer may have taken
-    /// over.
     void advertise(Actions& actions, TimePoint now);
+    /// Silent for so long that a peer may have taken over.
+    [[nodiscard]] bool stalled(TimePoint now) const { return now - lastSent_ >= 3 * interval_; }
+    void rejoin(Actions& actions, TimePoint now);
     /// Answers a peer at once, unless we have just advertised: then a moment later, by the timer.
     bool assertOurselves(Actions& actions, TimePoint now);
     void learnInterval(Actions& actions, const Advertisement& advertisement);
@@ -140,6 +174,10 @@ class Router {
 
     // Master
     TimePoint lastSent_;
+    std::optional<TimePoint> tieUntil_;
+
+    std::optional<Successor> successor_;
+    bool handedOver_ = false;
 };
 
 }  // namespace fairlead::vrrp

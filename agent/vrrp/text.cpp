@@ -26,4 +26,11 @@ std::string describe(Duration duration) {
     return trimmed(seconds * 1e6, 1, "us");
 }
 
+std::string macText(const std::array<std::uint8_t, 6>& mac) {
+    std::array<char, 18> text{};
+    std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+                  mac[4], mac[5]);
+    return text.data();
+}
+
 }  // namespace fairlead::vrrp

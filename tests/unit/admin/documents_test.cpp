@@ -35,7 +35,9 @@ void collectPaths(const json& value, const std::string& path, std::set<std::stri
             collectPaths(element, path + "[]", paths);
     }
     // Keyed by reasons and types, not by names of the format.
-    if (!value.is_object() || path == ".router.rejected" || path == ".kubernetes.events") return;
+    if (!value.is_object() || path == ".router.rejected" || path == ".router.tolerated" ||
+        path == ".kubernetes.events" || path == ".routers[]")  // which is as .router
+        return;
     for (const auto& [name, element] : value.items())
         collectPaths(element, path + "." + name, paths);
 }

@@ -108,7 +108,7 @@ TEST(Metrics, TellTheBackends) {
 
 TEST(Metrics, LargeCountersAreExact) {
     admin::StatusReport report = test::fullReport();
-    report.router.advertsSent = 9007199254740991;  // 2^53 - 1
+    report.routers.front().advertsSent = 9007199254740991;  // 2^53 - 1
     const auto all = samples(rendered(report));
     EXPECT_EQ(std::stod(all.at(R"(fairlead_vrrp_adverts_sent_total{vrid="51",family="ipv4"})")),
               9007199254740991.0);

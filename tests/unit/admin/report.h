@@ -17,24 +17,37 @@ inline admin::StatusReport fullReport() {
     report.nodeName = "master1";
     report.now = now;
     report.started = now - 90s;
-    report.routerOptions.authentication = vrrp::Authentication::Pass;
-    report.routerOptions.password = "Admin123";
-    report.routerOptions.addresses = {boost::asio::ip::make_address_v4("10.10.1.108")};
-    report.router.virtualRouterId = 51;
-    report.router.state = vrrp::State::Master;
-    report.router.since = now - 12345ms;
-    report.router.cause = "no advertisement for 3.61 s";
-    report.router.priority = 111;
-    report.router.interface = "eth0";
-    report.router.primaryAddress = boost::asio::ip::make_address_v4("10.10.1.83");
-    report.router.peers = {{.address = boost::asio::ip::make_address_v4("10.10.1.84"),
+    report.routerOptions.resize(1);
+    report.routers.resize(1);
+    vrrp::RouterOptions& options = report.routerOptions.front();
+    vrrp::RouterStatus& router = report.routers.front();
+    options.authentication = vrrp::Authentication::Pass;
+    options.password = "Admin123";
+    options.addresses = {boost::asio::ip::make_address_v4("10.10.1.108")};
+    router.virtualRouterId = 51;
+    router.state = vrrp::State::Master;
+    router.since = now - 12345ms;
+    router.cause = "no advertisement for 3.61 s";
+    router.priority = 111;
+    router.interface = "eth0";
+    router.primaryAddress = boost::asio::ip::make_address_v4("10.10.1.83");
+    router.peers = {{.address = boost::asio::ip::make_address_v4("10.10.1.84"),
                             .priority = 101,
                             .advertInterval = 200ms,
                             .lastHeard = now - 150ms,
                             .adverts = 77}};
-    report.router.advertsSent = 4711;
-    report.router.rejected = {{"authentication", 3}};
-    report.router.transitions = {{{vrrp::State::Initialize, vrrp::State::Backup}, 1},
+    router.advertsSent = 4711;
+    router.candidates = {{.address = boost::asio::ip::make_address_v4("10.10.1.84"),
+                          .priority = 101,
+                          .lastHeard = now - 300ms}};
+    router.foreignHolders = {{.address = boost::asio::ip::make_address_v4("10.10.1.108"),
+                              .mac = {2, 0, 0x5E, 0x10, 0, 1},
+                              .lastSeen = now - 5100ms,
+                              .claims = 3}};
+    router.lateness = {.count = 4712, .sum = 310ms, .max = 2100us};
+    router.rejected = {{"authentication", 3}};
+    router.tolerated = {{"checksumForm", 1}};
+    router.transitions = {{{vrrp::State::Initialize, vrrp::State::Backup}, 1},
                                  {{vrrp::State::Backup, vrrp::State::Master}, 2}};
     report.priorityExplanation = "100 + 11 (lb)";
     report.checks = {

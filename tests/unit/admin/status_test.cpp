@@ -87,8 +87,8 @@ TEST(Status, KeepsTheOrderOfItsKeys) {
     for (const auto& [name, value] : ordered.items())
         names.push_back(name);
     EXPECT_THAT(names,
-                testing::ElementsAre("nodeName", "version", "uptimeSeconds", "router", "checks", "balancer",
-                                     "backends", "leavingBackends", "kubernetes", "warnings"));
+                testing::ElementsAre("nodeName", "version", "uptimeSeconds", "router", "routers", "checks",
+                                     "balancer", "backends", "leavingBackends", "kubernetes", "warnings"));
 }
 
 TEST(Status, WhatIsMissingIsNullAndEveryKeyIsThere) {
@@ -105,7 +105,7 @@ TEST(Status, WhatIsMissingIsNullAndEveryKeyIsThere) {
 
 TEST(Status, NoAgeIsNegative) {
     admin::StatusReport report = test::fullReport();
-    report.router.since = report.now + std::chrono::seconds(1);
+    report.routers.front().since = report.now + std::chrono::seconds(1);
     EXPECT_EQ(parsed(report)["router"]["sinceSeconds"], 0.0);
 }
 

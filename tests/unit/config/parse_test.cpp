@@ -37,7 +37,7 @@ TEST(Parse, TheVipAloneGivesTheDocumentedDefaults) {
     EXPECT_EQ(c.vrrp.advertInterval, 200ms);
     EXPECT_TRUE(c.vrrp.preempt);
     EXPECT_EQ(c.vrrp.authentication, vrrp::Authentication::None);
-    EXPECT_EQ(c.vrrp.addresses.size(), 1U);
+    EXPECT_EQ(c.vip.addresses.size(), 1U);
     ASSERT_EQ(c.checks.size(), 1U);
     EXPECT_EQ(c.checks[0].name, "lb");
     EXPECT_EQ(c.checks[0].weight, 11);
@@ -70,6 +70,28 @@ TEST(Parse, ReadsTheClassicSetUp) {
     EXPECT_EQ(c.checks[0].weight, 11);
     ASSERT_EQ(c.backends.fixed.size(), 3U);
     EXPECT_EQ(lb::toString(c.backends.fixed[2]), "10.10.1.85:6443");
+}
+
+TEST(Parse, MakesAVirtualRouterOfEachFamily) {
+    const Configuration c =
+        good(kHead + "vip: {addresses: [10.10.1.108, 'fe80::108', 10.10.1.109, '2001:db8::108']}\n");
+    const std::vector<vrrp::RouterOptions> pair = routers(c);
+    ASSERT_EQ(pair.size(), 2U);
+    EXPECT_EQ(pair[0].addresses.size(), 2U);
+    EXPECT_FALSE(pair[0].ipv6());
+    EXPECT_FALSE(pair[0].deferTies);
+    EXPECT_EQ(pair[1].addresses.front().to_string(), "fe80::108");
+    EXPECT_TRUE(pair[1].ipv6());
+    EXPECT_TRUE(pair[1].deferTies);
+}
+
+TEST(Parse, ReadsUnicastPeers) {
+    const Configuration listed =
+        good(kHead + kVip + "vrrp: {transport: unicast, peers: [10.10.1.84, 10.10.1.85]}\n");
+    EXPECT_EQ(listed.vrrp.transport, vrrp::Transport::Unicast);
+    ASSERT_TRUE(listed.peers.has_value());
+    EXPECT_EQ(listed.peers->size(), 2U);
+    EXPECT_FALSE(good(kHead + kVip + "vrrp: {transport: unicast, peers: nodes}\n").peers.has_value());
 }
 
 TEST(Parse, AFlagOverridesTheFileAndItsOriginIsKnown) {
@@ -116,9 +138,12 @@ INSTANTIATE_TEST_SUITE_P(
             "vrrp: {authentication: {type: PASS, password: x}}\n",
             "FILE:4: vrrp.authentication.type: PASS exists in version 2 only; set vrrp.version: 2, or leave "
             "authentication out"},
-        BadInput{"vrrp: {transport: unicast}\n",
-                 "FILE:4: vrrp.transport: 'unicast' is not available in this version; the only value is "
-                 "multicast"},
+        BadInput{"vrrp: {transport: broadcast}\n",
+                 "FILE:4: vrrp.transport: 'broadcast' is none of: multicast, unicast"},
+        BadInput{"vrrp: {transport: unicast, peers: all}\n",
+                 "FILE:4: vrrp.peers: must be nodes or a list, as in [A, B]"},
+        BadInput{"vrrp: {transport: unicast, peers: [10.10.1.108]}\n",
+                 "FILE:4: vrrp.peers[0]: 10.10.1.108 is the VIP; name the hosts' own addresses"},
         BadInput{
             "loadBalancer: {dataPath: nat}\n",
             "FILE:4: loadBalancer.dataPath: 'nat' is not available in this version; the only value is proxy"},

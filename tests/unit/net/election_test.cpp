@@ -94,7 +94,7 @@ TEST_F(ElectionOnALan, AdvertisesAsTheRfcSaysAndAnnouncesAfterwards) {
 
     const ElectionOptions options = electionOptions(100);
     std::array<std::uint8_t, vrrp::kMaxMessageSize> message{};
-    const std::size_t size = vrrp::encode(message, options.router, 100, make_address_v4("10.9.0.1"));
+    const std::size_t size = vrrp::encode(message, options.routers.front(), 100, make_address_v4("10.9.0.1"));
     EXPECT_EQ(std::vector(first.bytes.begin() + 34, first.bytes.end()),
               std::vector(message.begin(), message.begin() + static_cast<long>(size)));
 
@@ -125,6 +125,21 @@ TEST_F(ElectionOnALan, OnStopThePeerTakesOverByPriorityZero) {
     });
     EXPECT_EQ(resignations, 2);
     EXPECT_EQ(successor.vrrpPriority(), 100);
+    EXPECT_THAT(poor.awaitEvent("BACKUP→MASTER"), HasSubstr("10.9.0.1 gave the address to this host"));
+    EXPECT_TRUE(awaitHolder(2));
+}
+
+TEST_F(ElectionOnALan, WithoutPeerMessagesAStopWorksByPriorityZeroAlone) {
+    ElectionOptions silent = electionOptions(111, 1s);
+    silent.routers.front().peerPort = 0;
+    ElectionProcess good(lan(), 1, silent);
+    good.awaitEvent("BACKUP→MASTER");
+    silent.routers.front().priority = 100;
+    ElectionProcess poor(lan(), 2, silent);
+    poor.awaitEvent("INIT→BACKUP");
+    forget(ear_);
+    hearOne(ear_, isVrrp);
+    good.stop();
     EXPECT_THAT(poor.awaitEvent("BACKUP→MASTER"), HasSubstr("10.9.0.1 gave up the address (priority 0)"));
     EXPECT_TRUE(awaitHolder(2));
 }
@@ -194,7 +209,7 @@ TEST_F(ElectionOnALan, AVipThatSomebodyRemovedIsPutBack) {
     only.awaitEvent("BACKUP→MASTER");
     ASSERT_TRUE(await([&] { return lan().holds(1); }));
     lan().ip(1, "address del 10.9.0.100/32 dev eth0");
-    only.awaitEvent("warning: somebody removed the VIP: put back on eth0");
+    EXPECT_THAT(only.awaitEvent("put back on eth0"), HasSubstr("10.9.0.100 was removed by netlink port"));
     EXPECT_TRUE(lan().holds(1));
     EXPECT_THAT(only.told(), Not(HasSubstr("MASTER→")));
 }
@@ -261,7 +276,7 @@ TEST_F(ElectionOnALan, ALeftOverVipIsRemovedWhereverItIs) {
     lan().ip(1, "address add 10.9.0.100/32 dev lo");
     lan().ip(1, "address add 10.9.0.101/32 dev eth0");
     ElectionOptions options = electionOptions(100);
-    options.router.startupDelay = 1h;
+    options.routers.front().startupDelay = 1h;
     ElectionProcess only(lan(), 1, options);
     only.awaitEvent("removed 10.9.0.100 from lo");
     only.awaitEvent("removed 10.9.0.100 from eth0");
@@ -278,8 +293,8 @@ TEST_F(ElectionOnALan, AFailedCheckHandsTheVipOver) {
     forget(ear_);
     hearOne(ear_, isVrrp);
     good.setPriority(100, false, "check lb failed");
-    EXPECT_THAT(poor.awaitEvent("BACKUP→MASTER"), HasSubstr("10.9.0.1 gave up the address (priority 0)"));
-    EXPECT_THAT(good.awaitEvent("MASTER→BACKUP"), HasSubstr("10.9.0.2 advertises priority 200 > 100"));
+    EXPECT_THAT(good.awaitEvent("MASTER→BACKUP"), HasSubstr("check lb failed: 10.9.0.2 offers priority 200 > 100"));
+    EXPECT_THAT(poor.awaitEvent("BACKUP→MASTER"), HasSubstr("10.9.0.1 gave the address to this host"));
     EXPECT_TRUE(awaitHolder(2));
 
     poor.setPriority(200, true, "check api failed");
@@ -348,9 +363,9 @@ TEST_F(ElectionOnALan, DoesWithoutRealTimeAndLockedMemoryWhereTheyAreNotPermitte
 TEST_F(ElectionOnALan, TwoOfVersion2WithAPasswordElectAndRejectAStranger) {
     const auto version2 = [](std::uint8_t priority, const char* password) {
         ElectionOptions options = electionOptions(priority, 1s);
-        options.router.version = 2;
-        options.router.authentication = vrrp::Authentication::Pass;
-        options.router.password = password;
+        options.routers.front().version = 2;
+        options.routers.front().authentication = vrrp::Authentication::Pass;
+        options.routers.front().password = password;
         return options;
     };
     ElectionProcess good(lan(), 1, version2(111, "Admin123"));

@@ -96,7 +96,7 @@ void dropCapability(unsigned capability) {
         }
         if (line == "stop") {
             election.stop();
-            const vrrp::RouterStatus status = election.status();
+            const vrrp::RouterStatus status = election.status().front();
             tell(std::string("stopped in ") + toString(status.state));
             std::_Exit(0);
         }
@@ -183,11 +183,11 @@ Descriptor Lan::ear() const {
 }
 
 ElectionOptions electionOptions(std::uint8_t priority, std::chrono::milliseconds interval) {
-    return {.router = {.version = 3,
-                       .virtualRouterId = 51,
-                       .priority = priority,
-                       .advertInterval = interval,
-                       .addresses = {boost::asio::ip::make_address_v4("10.9.0.100")}},
+    return {.routers = {{.version = 3,
+                         .virtualRouterId = 51,
+                         .priority = priority,
+                         .advertInterval = interval,
+                         .addresses = {boost::asio::ip::make_address("10.9.0.100")}}},
             .interface = "eth0"};
 }
 

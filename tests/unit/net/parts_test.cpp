@@ -19,7 +19,8 @@ namespace fairlead::net {
 namespace {
 
 using namespace std::chrono_literals;
-using boost::asio::ip::address_v4;
+using boost::asio::ip::address;
+using boost::asio::ip::make_address;
 using boost::asio::ip::make_address_v4;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -99,42 +100,62 @@ TEST(AddressLifetime, IsWhatThePeersNeedToNoticeInWholeSecondsAndAtLeastTwo) {
     EXPECT_EQ(addressLifetime(40950ms), 122s);
 }
 
-AddressRecord record(const char* address, std::uint8_t prefixLength, bool secondary = false) {
+AddressRecord record(const char* text, std::uint8_t prefixLength, bool secondary = false) {
     return {.interfaceIndex = 2,
-            .address = make_address_v4(address),
+            .address = make_address(text),
             .prefixLength = prefixLength,
             .secondary = secondary};
 }
 
+address primary(const std::vector<AddressRecord>& records, const std::vector<address>& vips) {
+    return choosePrimary(records, vips, false, vrrp::Transport::Multicast);
+}
+
 TEST(PrimaryAddress, IsTheFirstWhoseSubnetHoldsTheVip) {
-    const std::vector vips{make_address_v4("10.9.0.100")};
-    EXPECT_EQ(choosePrimary({}, vips), address_v4());
-    EXPECT_EQ(choosePrimary(std::vector{record("10.8.0.1", 24), record("10.7.0.1", 24)}, vips),
-              make_address_v4("10.8.0.1"));
-    EXPECT_EQ(
-        choosePrimary(
-            std::vector{record("10.8.0.1", 24), record("10.9.0.1", 24), record("10.9.0.2", 24, true)}, vips),
-        make_address_v4("10.9.0.1"));
+    const std::vector vips{make_address("10.9.0.100")};
+    EXPECT_EQ(primary({}, vips), address());
+    EXPECT_EQ(primary({record("10.8.0.1", 24), record("10.7.0.1", 24)}, vips), make_address("10.8.0.1"));
+    EXPECT_EQ(primary({record("10.8.0.1", 24), record("10.9.0.1", 24), record("10.9.0.2", 24, true)}, vips),
+              make_address("10.9.0.1"));
 }
 
 TEST(PrimaryAddress, IsNeverAVip) {
-    const std::vector vips{make_address_v4("10.9.0.100")};
-    EXPECT_EQ(choosePrimary(std::vector{record("10.9.0.100", 32)}, vips), address_v4());
-    EXPECT_EQ(choosePrimary(std::vector{record("10.9.0.100", 24), record("10.9.0.3", 24, true)}, vips),
-              make_address_v4("10.9.0.3"));
+    const std::vector vips{make_address("10.9.0.100")};
+    EXPECT_EQ(primary({record("10.9.0.100", 32)}, vips), address());
+    EXPECT_EQ(primary({record("10.9.0.100", 24), record("10.9.0.3", 24, true)}, vips),
+              make_address("10.9.0.3"));
+}
+
+TEST(PrimaryAddress, OfIpv6IsTheLinkLocalOneForMulticastAndAnotherForUnicast) {
+    const std::vector vips{make_address("fe80::100"), make_address("2001:db8::100")};
+    const std::vector records{record("10.9.0.1", 24), record("fe80::100", 128), record("2001:db8:1::1", 64),
+                              record("fe80::1", 64), record("2001:db8::1", 64)};
+    EXPECT_EQ(choosePrimary(records, vips, true, vrrp::Transport::Multicast), make_address("fe80::1"));
+    EXPECT_EQ(choosePrimary(records, vips, true, vrrp::Transport::Unicast), make_address("2001:db8::1"));
+    EXPECT_EQ(choosePrimary(records, vips, false, vrrp::Transport::Multicast), make_address("10.9.0.1"));
+}
+
+TEST(PrimaryAddress, IsNoneThatIsStillTentative) {
+    AddressRecord tentative = record("fe80::1", 64);
+    tentative.usable = false;
+    const std::vector vips{make_address("2001:db8::100")};
+    EXPECT_EQ(choosePrimary(std::vector{tentative}, vips, true, vrrp::Transport::Multicast), address());
 }
 
 TEST(InterfaceFault, NamesTheFirstThingThatIsMissing) {
+    const vrrp::RouterOptions router{.addresses = {make_address("10.9.0.100")}};
     InterfaceInfo info;
-    EXPECT_EQ(info.fault("eth0"), "interface eth0 does not exist");
+    EXPECT_EQ(info.fault("eth0", router), "interface eth0 does not exist");
     info.link.index = 2;
-    EXPECT_EQ(info.fault("eth0"), "link eth0 is down");
+    EXPECT_EQ(info.fault("eth0", router), "link eth0 is down");
     info.link.up = true;
-    EXPECT_EQ(info.fault("eth0"), "link eth0 has no carrier");
+    EXPECT_EQ(info.fault("eth0", router), "link eth0 has no carrier");
     info.link.running = true;
-    EXPECT_EQ(info.fault("eth0"), "eth0 has no IPv4 address");
-    info.primary = make_address_v4("10.9.0.1");
-    EXPECT_EQ(info.fault("eth0"), "");
+    EXPECT_EQ(info.fault("eth0", router), "eth0 has no IPv4 address");
+    EXPECT_EQ(info.fault("eth0", {.addresses = {make_address("fe80::100")}}),
+              "eth0 has no usable link-local IPv6 address (is IPv6 switched off there?)");
+    info.primary = make_address("10.9.0.1");
+    EXPECT_EQ(info.fault("eth0", router), "");
 }
 
 TEST(Reporter, TellsAReasonOnceAndThenHowOftenItCame) {
@@ -189,13 +210,13 @@ TEST(ElectionChannel, WakesTheReaderUntilItIsAcknowledged) {
 
 TEST(Election, HasAStatusAndTakesOrdersBeforeItIsStarted) {
     ElectionOptions options;
-    options.router.priority = 90;
+    options.routers.push_back({.priority = 90});
     options.interface = "eth0";
     Election election(options, [](const ElectionEvent&) {});
     election.setPriority({.priority = 111, .fault = false, .cause = "start"});
-    EXPECT_EQ(election.status().state, vrrp::State::Initialize);
-    EXPECT_EQ(election.status().cause, "not started");
-    EXPECT_EQ(election.status().interface, "eth0");
+    EXPECT_EQ(election.status().front().state, vrrp::State::Initialize);
+    EXPECT_EQ(election.status().front().cause, "not started");
+    EXPECT_EQ(election.status().front().interface, "eth0");
     election.stop();
 }
 

@@ -110,7 +110,7 @@ class Lan {
             delivery.advertisement.priority = priority;
             delivery.advertisement.source = addresses_[from];
             delivery.advertisement.interval = routers_[from].masterDownInterval() > 1s ? 1000ms : 100ms;
-            delivery.advertisement.addresses.emplace_back(0x0A090064);
+            delivery.advertisement.addresses.emplace_back(address_v4(0x0A090064));
             wire_.push(delivery);
         }
     }

@@ -1,0 +1,146 @@
+#pragma once
+// One virtual router at its edge: the sockets, the VIPs on the interface, their announcements and the peers
+// around one vrrp::Router. Two of them make a dual-stack election. What several need alike (netlink, packet
+// socket, reports) is lent by the ElectionLoop. Election thread.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/net/address_keeper.h"
+#include "agent/net/announce_schedule.h"
+#include "agent/net/announcer.h"
+#include "agent/net/claim_watch.h"
+#include "agent/net/election.h"
+#include "agent/net/interface_info.h"
+#include "agent/net/link_watch.h"
+#include "agent/net/netlink.h"
+#include "agent/net/peer_socket.h"
+#include "agent/net/reporter.h"
+#include "agent/net/vrrp_socket.h"
+#include "agent/vrrp/candidates.h"
+#include "agent/vrrp/packet.h"
+#include "agent/vrrp/peer_message.h"
+#include "agent/vrrp/peers.h"
+#include "agent/vrrp/router.h"
+
+namespace fairlead::net {
+
+/// What the virtual routers of one election share.
+struct Surroundings {
+    const std::string& interface;
+    const std::vector<boost::asio::ip::address>& vips;  ///< of all of them
+    bool peersAreNodes = false;                         ///< see ElectionOptions
+    Netlink& netlink;
+    Announcer& announcer;
+    const Election::Observer& observer;
+    std::function<void(int fd)> watch;  ///< wake the thread when it is readable; ends when it is closed
+};
+
+class VirtualRouter {
+  public:
+    /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
+    VirtualRouter(vrrp::RouterOptions options, std::optional<std::vector<boost::asio::ip::address>> peers,
+                  const Surroundings& around);
+
+    [[nodiscard]] const std::vector<RemovedAddress>& leftovers() const { return leftovers_; }
+
+    void start();
+    void shutdown() { perform(router_.shutdown(clock())); }
+
+    /// Everything that had arrived when it was called; before any timer is acted on.
+    void drain();
+    void heed(const LinkNews& news);
+    /// Looks at the interface again.
+    void refreshInterface();
+    void actOnTimers();
+    /// Tells the router where its condition has changed. `elsewhere`: why another of the group is in FAULT.
+    void applyCondition(const std::string& elsewhere);
+
+    void setPriority(const PriorityUpdate& update);
+    void setPeers(const std::vector<boost::asio::ip::address>& peers);
+    void handOver(const std::string& cause) { perform(router_.handOver(cause, clock())); }
+    void yield(const std::string& cause) { perform(router_.yield(cause, clock())); }
+    void takeOver(const std::string& cause) { perform(router_.takeOver(cause, clock())); }
+
+    [[nodiscard]] std::optional<vrrp::TimePoint> deadline() const;
+    [[nodiscard]] int interfaceIndex() const { return interface_.link.index; }
+    /// Why this one can't take part, apart from the others of its group; empty if it can.
+    [[nodiscard]] std::string ownFault() const;
+    [[nodiscard]] vrrp::State state() const { return router_.state(); }
+    [[nodiscard]] const std::string& cause() const { return router_.cause(); }
+    [[nodiscard]] bool ipv6() const { return options_.ipv6(); }
+    /// True once after something in status() changed; `urgent` if it was the state.
+    [[nodiscard]] bool dirty() const { return dirty_; }
+    [[nodiscard]] bool urgent() const { return urgent_; }
+    void published() { dirty_ = urgent_ = false; }
+    [[nodiscard]] vrrp::RouterStatus status() const;
+    /// The peer that hand-over would name now.
+    [[nodiscard]] std::optional<vrrp::Successor> successor() const { return candidates_.best(clock()); }
+
+  private:
+    void drainAdvertisements();
+    void drainPeerMessages();
+    void drainClaims();
+    void receive(const Received& received, vrrp::TimePoint now);
+    void receivePeerMessage(const Received& received, vrrp::TimePoint now);
+    [[nodiscard]] bool isPeer(const Received& received) const;
+
+    void perform(const vrrp::Actions& actions);
+    void send(std::uint8_t priority);
+    void sendHelloIfDue();
+    void tellPeers(vrrp::PeerMessage::Kind kind);
+    void tellPeer(vrrp::PeerMessage::Kind kind, const boost::asio::ip::address& to);
+    void installAddresses();
+    void removeAddresses();
+    void announceIfDue();
+    void restoreAddresses();
+
+    void openSockets();
+    void chooseUnicastPeers();
+
+    static vrrp::TimePoint clock() { return std::chrono::steady_clock::now(); }
+
+    const vrrp::RouterOptions options_;
+    const Surroundings around_;
+    Reporter reporter_;
+    vrrp::Router router_;
+    vrrp::PeerTable peers_;
+    vrrp::Candidates candidates_;
+    AddressKeeper keeper_;
+    AnnounceSchedule announcements_;
+    InterfaceInfo interface_;
+    std::optional<VrrpSocket> socket_;
+    std::optional<PeerSocket> peerSocket_;
+    std::optional<ClaimWatch> claimWatch_;
+
+    std::optional<std::vector<boost::asio::ip::address>> givenPeers_;  ///< unicast, as configured or listed
+    std::vector<boost::asio::ip::address> unicastPeers_;               ///< without ourselves
+    bool listedOurselves_ = false;
+    std::vector<boost::asio::ip::address> destinations_;               ///< of what we send
+
+    std::string socketFault_;                   ///< why there is no socket although there is an interface
+    std::string addressFault_;                  ///< why the VIP can't be installed
+    bool conditionChanged_ = false;             ///< and the router was not told yet
+    std::string elsewhere_;                     ///< as last told
+    std::optional<vrrp::TimePoint> retryAt_;    ///< when to try again after either
+    std::optional<vrrp::TimePoint> restoreAt_;  ///< when to put back a VIP that somebody removed
+    std::string restoreCause_;
+    vrrp::TimePoint restored_;
+    vrrp::TimePoint lastEmpty_;  ///< when the socket was last seen empty: nothing left is older
+    vrrp::TimePoint nextHello_;
+    std::vector<RemovedAddress> leftovers_;
+    std::uint64_t advertsSent_ = 0;
+    std::map<std::string, std::uint64_t> tolerated_;
+    std::vector<vrrp::ForeignHolder> foreignHolders_;
+    vrrp::Lateness lateness_;
+    bool dirty_ = true;
+    bool urgent_ = true;
+    std::array<std::uint8_t, 8192> buffer_{};
+};
+
+}  // namespace fairlead::net
