@@ -20,6 +20,7 @@
 #include "agent/admin/status.h"
 #include "agent/balancer_health.h"
 #include "agent/checks/check_runner.h"
+#include "agent/control/control_server.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
@@ -86,6 +87,7 @@ class Agent {
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
         buildBalancer();
         buildAdmin();
+        buildControl();
         buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
     }
@@ -179,6 +181,38 @@ class Agent {
         } catch (const std::exception& error) {
             throw located(configuration_, "admin.bind", error);
         }
+    }
+
+    void buildControl() {
+        const std::uint8_t vrid = configuration_.vrrp.virtualRouterId;
+        try {
+            control_ = std::make_unique<control::ControlServer>(
+                context_, vrid,
+                std::map<std::string, control::Handler>{{"handover", [this] { return handOver(); }}});
+        } catch (const std::exception& error) {
+            // Everything works but the commands that ask the agent.
+            logging::warning("agent", "fairlead handover won't reach this agent",
+                             {{"cause", error.what()},
+                              {"hint", "does another agent of this virtual router ID run on this host?"}});
+        }
+    }
+
+    control::Answer handOver() {
+        const auto result = election_->handOver();
+        if (!result) return {.ok = false, .text = "the election does not answer\n"};
+        if (!result->done) {
+            const vrrp::RouterStatus router = election_->status().front();
+            return {.ok = false,
+                    .text = std::string("this host does not hold the VIP: it is ") + toString(router.state) +
+                            " (" + router.cause + ")\n"};
+        }
+        if (result->successor.is_unspecified()) {
+            return {.ok = true,
+                    .text =
+                        "gave the VIP up; no other fairlead host is known, so a peer takes it after its skew "
+                        "time, or this host again if there is none\n"};
+        }
+        return {.ok = true, .text = "gave the VIP to " + result->successor.to_string() + "\n"};
     }
 
     void buildElection() {
@@ -390,6 +424,7 @@ class Agent {
         balancerHealth_->stop();
         health_->stop();
         admin_->stop();
+        if (control_) control_->stop();
         proxy_->stop();
         // Behind what the other threads posted until they ended, so that their last events are logged.
         boost::asio::post(context_, [this] { context_.stop(); });
@@ -407,6 +442,7 @@ class Agent {
     std::unique_ptr<BalancerHealth> balancerHealth_;
     std::unique_ptr<checks::CheckRunner> checks_;
     std::unique_ptr<admin::HttpServer> admin_;
+    std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<net::Election> election_;
     std::unique_ptr<kubernetes::Reflector> reflector_;
 

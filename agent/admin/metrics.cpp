@@ -118,8 +118,9 @@ void addRouters(Families& families, const std::vector<vrrp::RouterStatus>& route
                            static_cast<double>(candidate.priority));
         }
         for (const vrrp::ForeignHolder& holder : router.foreignHolders) {
-            claims.add(with(with(labels, "address", holder.address.to_string()), "mac", vrrp::macText(holder.mac)),
-                       holder.claims);
+            claims.add(
+                with(with(labels, "address", holder.address.to_string()), "mac", vrrp::macText(holder.mac)),
+                holder.claims);
         }
         late.add(labels, seconds(router.lateness.sum));
         timers.add(labels, router.lateness.count);

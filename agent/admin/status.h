@@ -23,7 +23,7 @@ struct StatusReport {
     std::chrono::steady_clock::time_point started;
     std::vector<vrrp::RouterOptions> routerOptions;
     std::vector<vrrp::RouterStatus> routers;  ///< one for each of routerOptions, in their order
-    std::string priorityExplanation;  ///< "100 + 11 (lb)"
+    std::string priorityExplanation;          ///< "100 + 11 (lb)"
     std::vector<checks::CheckStatus> checks;
     std::vector<lb::BackendView> backends;
     lb::ProxyStatistics balancer;

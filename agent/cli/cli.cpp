@@ -54,6 +54,7 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
     addRun(commands);
     addValidate(commands);
     addManifest(commands);
+    addHandover(commands);
     addVersion(commands);
     if (const std::string unknown = unknownCommand(app, argc, argv); !unknown.empty()) {
         err << "fairlead: " << unknown << '\n';

@@ -52,6 +52,7 @@ class ConfigurationFlags {
 
 void addRun(Commands& commands);
 void addValidate(Commands& commands);
+void addHandover(Commands& commands);
 void addManifest(Commands& commands);
 void addVersion(Commands& commands);
 

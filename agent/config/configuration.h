@@ -60,7 +60,7 @@ struct Logging {
 struct Configuration {
     std::string nodeName;  ///< empty: $NODE_NAME, then the host name
     Vip vip;
-    vrrp::RouterOptions vrrp;  ///< without addresses: see routers()
+    vrrp::RouterOptions vrrp;                                    ///< without addresses: see routers()
     std::optional<std::vector<boost::asio::ip::address>> peers;  ///< vrrp.peers; nothing: nodes
     std::vector<checks::CheckOptions> checks;
     lb::ProxyOptions loadBalancer;

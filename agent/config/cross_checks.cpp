@@ -75,10 +75,11 @@ class CrossChecks {
         if (c_.vrrp.version == 2) {
             error(path, sixth->to_string() + ": version 2 knows IPv4 only; set vrrp.version: 3");
         } else if (!sixth->to_v6().is_link_local()) {
-            warning(path, sixth->to_string() +
-                              " is the first IPv6 address; RFC 9568 section 5.2.9 wants a link-local one before "
-                              "it, as in fe80::" +
-                              std::to_string(c_.vrrp.virtualRouterId) + " (keepalived does without)");
+            warning(path,
+                    sixth->to_string() +
+                        " is the first IPv6 address; RFC 9568 section 5.2.9 wants a link-local one before "
+                        "it, as in fe80::" +
+                        std::to_string(c_.vrrp.virtualRouterId) + " (keepalived does without)");
         }
     }
 
@@ -95,7 +96,8 @@ class CrossChecks {
         unique(path, *c_.peers, [](const auto& address) { return address.to_string(); });
         for (std::size_t i = 0; i < c_.peers->size(); ++i) {
             if (contains(c_.vip.addresses, (*c_.peers)[i]))
-                error(entry(path, i), (*c_.peers)[i].to_string() + " is the VIP; name the hosts' own addresses");
+                error(entry(path, i),
+                      (*c_.peers)[i].to_string() + " is the VIP; name the hosts' own addresses");
         }
     }
 

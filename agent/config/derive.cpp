@@ -155,13 +155,12 @@ class Derivation {
         for (const HostInterface& interface : host_.interfaces) {
             for (auto own = interface.addresses.begin(); own != interface.addresses.end(); ++own) {
                 if (!isVip(own->address)) continue;
-                const bool first = !isHostPrefix(*own) &&
-                                   std::none_of(
-                                       interface.addresses.begin(), own,
-                                       [&](const HostAddress& before) {
-                                           return before.prefixLength == own->prefixLength &&
-                                                  sameSubnet(before.address, own->address, own->prefixLength);
-                                       });
+                const bool first =
+                    !isHostPrefix(*own) &&
+                    std::none_of(interface.addresses.begin(), own, [&](const HostAddress& before) {
+                        return before.prefixLength == own->prefixLength &&
+                               sameSubnet(before.address, own->address, own->prefixLength);
+                    });
                 if (interface.addresses.size() == 1 || first) {
                     return located("vip.addresses", own->address.to_string() +
                                                         " is this host's own address on " + interface.name +

@@ -197,12 +197,13 @@ void addVrrp(std::vector<Key>& table) {
                                  .whenAbsent = "none",
                                  .secret = true},
                              FAIRLEAD_FIELD(vrrp.password)));
-    table.push_back(withWord(Key{.path = "vrrp.transport",
-                                 .flag = "--transport",
-                                 .type = "multicast or unicast",
-                                 .help = "How advertisements travel: to all routers of the LAN, or to each of "
-                                         "vrrp.peers."},
-                             FAIRLEAD_FIELD(vrrp.transport), kTransports));
+    table.push_back(
+        withWord(Key{.path = "vrrp.transport",
+                     .flag = "--transport",
+                     .type = "multicast or unicast",
+                     .help = "How advertisements travel: to all routers of the LAN, or to each of "
+                             "vrrp.peers."},
+                 FAIRLEAD_FIELD(vrrp.transport), kTransports));
     table.push_back(withWord(Key{.path = "vrrp.checksum",
                                  .flag = "--checksum",
                                  .type = "pseudoHeader or messageOnly",
@@ -213,8 +214,9 @@ void addVrrp(std::vector<Key>& table) {
     table.push_back({.path = "vrrp.peers",
                      .flag = "--peer",
                      .type = "nodes, or a list of addresses",
-                     .help = "For unicast: with whom. nodes: the hosts of the backends, as the Node list, the "
-                             "cache and backends.static name them. This host may be among them.",
+                     .help =
+                         "For unicast: with whom. nodes: the hosts of the backends, as the Node list, the "
+                         "cache and backends.static name them. This host may be among them.",
                      .orWord = "nodes",
                      .set = [](Configuration& c, const std::string& text) -> Parsed<void> {
                          if (text == "nodes") {
@@ -233,12 +235,13 @@ void addVrrp(std::vector<Key>& table) {
                              return texts;
                          },
                      .clear = [](Configuration& c) { c.peers.emplace(); }});
-    table.push_back(withInteger(Key{.path = "vrrp.peerPort",
-                                    .flag = "--peer-port",
-                                    .type = "0 to 65535",
-                                    .help = "UDP port on which fairlead's hosts make themselves known to each "
-                                            "other, so that one that leaves can name the next; 0: they don't."},
-                                FAIRLEAD_FIELD(vrrp.peerPort), 0, 65535));
+    table.push_back(
+        withInteger(Key{.path = "vrrp.peerPort",
+                        .flag = "--peer-port",
+                        .type = "0 to 65535",
+                        .help = "UDP port on which fairlead's hosts make themselves known to each "
+                                "other, so that one that leaves can name the next; 0: they don't."},
+                    FAIRLEAD_FIELD(vrrp.peerPort), 0, 65535));
 }
 
 void addLoadBalancer(std::vector<Key>& table) {

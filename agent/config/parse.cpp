@@ -172,8 +172,8 @@ class Parser {
                 if (key.orWord.empty())
                     return fail(at(line), path + ": must be a list, as in [A, B], or [] for none");
                 if (value.kind != YamlNode::Kind::Scalar || value.text != key.orWord) {
-                    return fail(at(line), path + ": must be " + std::string(key.orWord) +
-                                              " or a list, as in [A, B]");
+                    return fail(at(line),
+                                path + ": must be " + std::string(key.orWord) + " or a list, as in [A, B]");
                 }
                 key.clear(target);
                 return set(key, target, path, at(line), value.text);

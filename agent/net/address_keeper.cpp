@@ -86,8 +86,7 @@ NetlinkMessage AddressKeeper::addRequest(const address& vip, int interfaceIndex)
     rtnl_addr_set_ifindex(address.get(), interfaceIndex);
     rtnl_addr_set_local(address.get(), local.get());
     rtnl_addr_set_prefixlen(address.get(), vip.is_v6() ? 128 : 32);
-    rtnl_addr_set_flags(address.get(),
-                        vip.is_v6() ? IFA_F_NOPREFIXROUTE | IFA_F_NODAD : IFA_F_NOPREFIXROUTE);
+    rtnl_addr_set_flags(address.get(), vip.is_v6() ? IFA_F_NOPREFIXROUTE | IFA_F_NODAD : IFA_F_NOPREFIXROUTE);
     rtnl_addr_set_valid_lifetime(address.get(), lifetime);
     // Deprecated, an IPv6 address is never chosen as the source of this host's own connections.
     rtnl_addr_set_preferred_lifetime(address.get(), vip.is_v6() ? 0 : lifetime);

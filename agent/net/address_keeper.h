@@ -1,8 +1,9 @@
 #pragma once
 // Keeps the VIPs on an interface: /32 or /128, noprefixroute (IPv6: deprecated and without duplicate
-// detection, which would hold it back while the previous holder lets go), and only for a finite lifetime that must be renewed, so
-// that the kernel takes them away from a process that was killed or frozen (ip-address(8), valid_lft; the
-// kernel counts whole seconds). Never touches an address that is not one of the VIPs. Election thread.
+// detection, which would hold it back while the previous holder lets go), and only for a finite lifetime that
+// must be renewed, so that the kernel takes them away from a process that was killed or frozen
+// (ip-address(8), valid_lft; the kernel counts whole seconds). Never touches an address that is not one of
+// the VIPs. Election thread.
 
 #include <boost/asio/ip/address.hpp>
 

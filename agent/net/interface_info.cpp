@@ -39,7 +39,8 @@ address choosePrimary(std::span<const AddressRecord> addresses, std::span<const 
     };
     const auto rank = [&](const AddressRecord& record) {
         const vrrp::InterfaceAddress subnet{.address = record.address, .prefixLength = record.prefixLength};
-        const bool holdsVip = std::ranges::any_of(vips, [&](const address& vip) { return subnet.onLink(vip); });
+        const bool holdsVip =
+            std::ranges::any_of(vips, [&](const address& vip) { return subnet.onLink(vip); });
         const bool secondRate = record.secondary || isLinkLocal(record.address);
         return (holdsVip ? 1 : 0) + (secondRate ? 0 : 2);
     };

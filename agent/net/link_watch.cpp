@@ -71,9 +71,8 @@ void LinkWatch::open() {
     socket_ = openNetlink();
     nl_socket_disable_seq_check(socket_.get());
     nl_socket_set_nonblocking(socket_.get());
-    const int error =
-        nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                  RTNLGRP_NONE);
+    const int error = nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+                                                RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
     if (error < 0) throw std::runtime_error(std::string("netlink notifications: ") + nl_geterror(error));
 }
 

@@ -27,7 +27,7 @@ std::uint16_t icmpChecksum(const NeighborFrame& frame) {
 NeighborFrame unsolicitedAdvertisement(const Mac& mac, const boost::asio::ip::address_v6& address,
                                        bool router) {
     constexpr Mac kAllNodesMac{0x33, 0x33, 0, 0, 0, 1};
-    constexpr std::array<std::uint8_t, 10> kHeader{0x86, 0xDD,       0x60,          0, 0, 0,
+    constexpr std::array<std::uint8_t, 10> kHeader{0x86, 0xDD,      0x60,          0,  0, 0,
                                                    0,    kIcmpSize, kIcmpProtocol, 255};
     constexpr std::array<std::uint8_t, 16> kAllNodes{0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     constexpr std::uint8_t kAdvertisement = 136;

@@ -44,7 +44,8 @@ std::optional<AddressRecord> parseAddress(nlmsghdr* header) {
     if (nlmsg_datalen(header) < static_cast<int>(sizeof(ifaddrmsg))) return std::nullopt;
     ifaddrmsg body{};
     std::memcpy(&body, nlmsg_data(header), sizeof body);
-    // On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always ours. IPv6 has it there only.
+    // On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always ours. IPv6 has it there
+    // only.
     const nlattr* local = nlmsg_find_attr(header, sizeof(ifaddrmsg), IFA_LOCAL);
     AddressRecord record{.interfaceIndex = static_cast<int>(body.ifa_index),
                          .address = {},

@@ -18,8 +18,9 @@ PeerSocket::PeerSocket(const std::string& interface, int interfaceIndex, const v
     if (!socket_) throw std::runtime_error("UDP socket: " + errnoText(errno));
     if (router.ipv6()) setOption(fd(), IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
     prepareLinkSocket(fd(), router.ipv6(), interface, interfaceIndex);
-    const boost::asio::ip::address any = router.ipv6() ? boost::asio::ip::address(boost::asio::ip::address_v6())
-                                                       : boost::asio::ip::address(boost::asio::ip::address_v4());
+    const boost::asio::ip::address any = router.ipv6()
+                                             ? boost::asio::ip::address(boost::asio::ip::address_v6())
+                                             : boost::asio::ip::address(boost::asio::ip::address_v4());
     const SocketAddress where = toSocketAddress(any, port_, interfaceIndex);
     if (bind(fd(), where.get(), where.size) < 0)
         throw std::runtime_error("UDP port " + std::to_string(port_) + ": " + errnoText(errno));

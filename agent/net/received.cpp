@@ -96,7 +96,8 @@ std::expected<void, int> sendTo(int fd, std::span<const std::uint8_t> bytes, int
                          .ipi6_ifindex = static_cast<unsigned>(interfaceIndex)});
     } else {
         fill(IPPROTO_IP, IP_PKTINFO,
-             in_pktinfo{.ipi_ifindex = interfaceIndex, .ipi_spec_dst = toInAddr(source.to_v4()), .ipi_addr = {}});
+             in_pktinfo{
+                 .ipi_ifindex = interfaceIndex, .ipi_spec_dst = toInAddr(source.to_v4()), .ipi_addr = {}});
     }
     if (sendmsg(fd, &header, MSG_DONTWAIT) < 0) return std::unexpected(errno);
     return {};

@@ -2,9 +2,8 @@
 // What comes with a datagram beside its bytes: recvmsg(2), ip(7), ipv6(7). Shared by the raw socket and the
 // one between peers.
 
-#include <sys/socket.h>
-
 #include <boost/asio/ip/address.hpp>
+#include <sys/socket.h>
 
 #include <cstdint>
 #include <expected>
@@ -15,7 +14,7 @@
 namespace fairlead::net {
 
 struct Received {
-    std::span<const std::uint8_t> bytes;   ///< into the buffer given; empty: longer than that
+    std::span<const std::uint8_t> bytes;  ///< into the buffer given; empty: longer than that
     boost::asio::ip::address source;
     boost::asio::ip::address destination;  ///< unspecified if the kernel did not say
     int timeToLive = -1;                   ///< or hop limit; -1 if the kernel did not say

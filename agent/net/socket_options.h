@@ -18,9 +18,9 @@ void setOption(int fd, int level, int option, const Value& value, const char* na
         throw std::runtime_error(std::string("socket option ") + name + ": " + errnoText(errno));
 }
 
-/// What a socket for control traffic of the link has in common, whatever its protocol: bound to the interface,
-/// in neither direction beyond the link, urgent (CS6), with time stamps. Multicast is not looped back and goes
-/// out by that interface. Throws std::runtime_error.
+/// What a socket for control traffic of the link has in common, whatever its protocol: bound to the
+/// interface, in neither direction beyond the link, urgent (CS6), with time stamps. Multicast is not looped
+/// back and goes out by that interface. Throws std::runtime_error.
 void prepareLinkSocket(int fd, bool ipv6, const std::string& interface, int interfaceIndex);
 
 /// Throws std::runtime_error.

@@ -46,8 +46,8 @@ VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vec
     if (!interface) throw std::runtime_error(interface.error());
     interface_ = std::move(*interface);
     if (interface_.link.index == 0) {
-        throw std::runtime_error("interface \"" + around_.interface + "\" does not exist (have: " +
-                                 around_.netlink.interfaceNames() + ")");
+        throw std::runtime_error("interface \"" + around_.interface +
+                                 "\" does not exist (have: " + around_.netlink.interfaceNames() + ")");
     }
     auto leftovers = keeper_.sweep();
     if (!leftovers) throw std::runtime_error(leftovers.error());
@@ -96,8 +96,7 @@ void VirtualRouter::drainAdvertisements() {
             lastEmpty_ = now;
             return;
         } else {
-            reporter_.warning("receive", "receiving advertisements: " + errnoText(received.error()),
-                                     now);
+            reporter_.warning("receive", "receiving advertisements: " + errnoText(received.error()), now);
             openSockets();
             return;
         }
@@ -107,12 +106,11 @@ void VirtualRouter::drainAdvertisements() {
 void VirtualRouter::receive(const Received& received, TimePoint now) {
     dirty_ = true;
     const auto datagram = openReceived(received, ipv6());
-    const auto advertisement =
-        datagram ? vrrp::decode(*datagram, {.options = options_,
-                                            .primary = interface_.primary,
-                                            .addresses = interface_.addresses,
-                                            .peers = unicastPeers_})
-                 : std::unexpected(datagram.error());
+    const auto advertisement = datagram ? vrrp::decode(*datagram, {.options = options_,
+                                                                   .primary = interface_.primary,
+                                                                   .addresses = interface_.addresses,
+                                                                   .peers = unicastPeers_})
+                                        : std::unexpected(datagram.error());
     if (!advertisement) {
         reporter_.rejected(advertisement.error(), received.source, now);
         return;
@@ -120,17 +118,17 @@ void VirtualRouter::receive(const Received& received, TimePoint now) {
     if (advertisement->otherChecksumForm) {
         ++tolerated_["checksumForm"];
         reporter_.warning("checksumForm",
-                                 advertisement->source.to_string() +
-                                     " makes its checksums in the other form (vrrp.checksum); accepting both, "
-                                     "but it may not accept ours",
-                                 now, 1h);
+                          advertisement->source.to_string() +
+                              " makes its checksums in the other form (vrrp.checksum); accepting both, "
+                              "but it may not accept ours",
+                          now, 1h);
     }
     if (advertisement->addressesDiffer) {
         ++tolerated_["addresses"];
         reporter_.warning("addresses",
-                                 advertisement->source.to_string() +
-                                     " protects other addresses than we do: set vip.addresses alike everywhere",
-                                 now, 10min);
+                          advertisement->source.to_string() +
+                              " protects other addresses than we do: set vip.addresses alike everywhere",
+                          now, 10min);
     }
     // The wall clock may have been set meanwhile. Nothing that is read now was there when the socket was last
     // empty.
@@ -162,10 +160,10 @@ void VirtualRouter::receivePeerMessage(const Received& received, TimePoint now) 
     const auto message = vrrp::decodePeerMessage(received.bytes, options_);
     if (!message) {
         if (message.error() == vrrp::PeerMessageError::Password) {
-            reporter_.warning("peerPassword",
-                                     "ignoring a peer message from " + received.source.to_string() +
-                                         ": its password is not ours",
-                                     now, 10min);
+            reporter_.warning(
+                "peerPassword",
+                "ignoring a peer message from " + received.source.to_string() + ": its password is not ours",
+                now, 10min);
         }
         return;
     }
@@ -187,16 +185,17 @@ void VirtualRouter::drainClaims() {
         });
         if (known == foreignHolders_.end()) {
             if (foreignHolders_.size() == kMaxForeignHolders)
-                foreignHolders_.erase(std::ranges::min_element(foreignHolders_, {}, &vrrp::ForeignHolder::lastSeen));
-            known = foreignHolders_.insert(foreignHolders_.end(),
-                                           {.address = claim->address, .mac = claim->mac});
+                foreignHolders_.erase(
+                    std::ranges::min_element(foreignHolders_, {}, &vrrp::ForeignHolder::lastSeen));
+            known =
+                foreignHolders_.insert(foreignHolders_.end(), {.address = claim->address, .mac = claim->mac});
         }
         known->lastSeen = now;
         ++known->claims;
         reporter_.warning("claim",
-                                 vrrp::macText(claim->mac) + " claims " + claim->address.to_string() +
-                                     ", which this host holds: announcing it again",
-                                 now);
+                          vrrp::macText(claim->mac) + " claims " + claim->address.to_string() +
+                              ", which this host holds: announcing it again",
+                          now);
         announcements_.start(now);
     }
 }
@@ -208,10 +207,11 @@ void VirtualRouter::heed(const LinkNews& news) {
         news.vipsRemoved, [&](const RemovedVip& vip) { return contains(options_.addresses, vip.address); });
     if (removed != news.vipsRemoved.end()) {
         restoreAt_ = std::max(clock(), restored_ + kRestoreGap);
-        restoreCause_ = removed->address.to_string() +
-                        (removed->port == 0 ? " was removed by the kernel"
-                                            : " was removed by netlink port " + std::to_string(removed->port) +
-                                                  ", which usually is the process id");
+        restoreCause_ =
+            removed->address.to_string() +
+            (removed->port == 0 ? " was removed by the kernel"
+                                : " was removed by netlink port " + std::to_string(removed->port) +
+                                      ", which usually is the process id");
     } else if (news.lost) {
         installAddresses();
     }
@@ -246,7 +246,8 @@ void VirtualRouter::applyCondition(const std::string& elsewhere) {
     while (std::exchange(conditionChanged_, false)) {
         std::string fault = ownFault();
         if (fault.empty()) fault = elsewhere_;
-        perform(router_.interfaceChanged({.fault = std::move(fault), .primary = interface_.primary}, clock()));
+        perform(
+            router_.interfaceChanged({.fault = std::move(fault), .primary = interface_.primary}, clock()));
     }
 }
 
@@ -331,8 +332,8 @@ void VirtualRouter::tellPeers(vrrp::PeerMessage::Kind kind) {
 void VirtualRouter::tellPeer(vrrp::PeerMessage::Kind kind, const address& to) {
     if (!peerSocket_ || interface_.primary.is_unspecified()) return;
     const bool eligible = router_.state() == vrrp::State::Backup || router_.state() == vrrp::State::Master;
-    const auto bytes = vrrp::encode(
-        {.kind = kind, .priority = eligible ? router_.priority() : std::uint8_t{0}}, options_);
+    const auto bytes =
+        vrrp::encode({.kind = kind, .priority = eligible ? router_.priority() : std::uint8_t{0}}, options_);
     // Its loss costs a hand-over the skew time, and the advertisements beside it report what is wrong.
     [[maybe_unused]] const auto sent = peerSocket_->send(bytes, interface_.primary, to);
 }
@@ -372,10 +373,10 @@ void VirtualRouter::restoreAddresses() {
     if (!keeper_.installed()) return;
     announcements_.start(now);
     reporter_.warning("restore",
-                             (expired ? std::string("the VIP expired while this process did not run: back on ")
-                                      : restoreCause_ + ": put back on ") +
-                                 around_.interface,
-                             now);
+                      (expired ? std::string("the VIP expired while this process did not run: back on ")
+                               : restoreCause_ + ": put back on ") +
+                          around_.interface,
+                      now);
 }
 
 void VirtualRouter::refreshInterface() {
@@ -429,9 +430,10 @@ void VirtualRouter::openSockets() {
         // The election works without; hand-over then costs the skew time.
         peerSocket_.reset();
         reporter_.warning("peerSocket",
-                                 std::string(error.what()) + ": fairlead's peers won't know of this host "
-                                                             "before it holds the VIP (vrrp.peerPort)",
-                                 clock());
+                          std::string(error.what()) +
+                              ": fairlead's peers won't know of this host "
+                              "before it holds the VIP (vrrp.peerPort)",
+                          clock());
     }
 }
 

@@ -121,7 +121,7 @@ class VirtualRouter {
     std::optional<std::vector<boost::asio::ip::address>> givenPeers_;  ///< unicast, as configured or listed
     std::vector<boost::asio::ip::address> unicastPeers_;               ///< without ourselves
     bool listedOurselves_ = false;
-    std::vector<boost::asio::ip::address> destinations_;               ///< of what we send
+    std::vector<boost::asio::ip::address> destinations_;  ///< of what we send
 
     std::string socketFault_;                   ///< why there is no socket although there is an interface
     std::string addressFault_;                  ///< why the VIP can't be installed

@@ -47,10 +47,11 @@ VrrpSocket::VrrpSocket(const std::string& interface, int interfaceIndex, const v
 
 std::expected<vrrp::Datagram, vrrp::RejectReason> openReceived(const Received& received, bool ipv6) {
     if (!ipv6) return vrrp::openIpv4(received.bytes);
-    return vrrp::Datagram{.message = received.bytes,
-                          .source = received.source,
-                          .destination = received.destination,
-                          .timeToLive = static_cast<std::uint8_t>(received.timeToLive < 0 ? 0 : received.timeToLive)};
+    return vrrp::Datagram{
+        .message = received.bytes,
+        .source = received.source,
+        .destination = received.destination,
+        .timeToLive = static_cast<std::uint8_t>(received.timeToLive < 0 ? 0 : received.timeToLive)};
 }
 
 }  // namespace fairlead::net

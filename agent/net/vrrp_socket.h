@@ -32,8 +32,8 @@ class VrrpSocket {
 
     /// From `source`, which must be an address of this host. The error is an errno.
     [[nodiscard]] std::expected<void, int> send(std::span<const std::uint8_t> message,
-                                  const boost::asio::ip::address& source,
-                                  const boost::asio::ip::address& destination) const {
+                                                const boost::asio::ip::address& source,
+                                                const boost::asio::ip::address& destination) const {
         return sendTo(socket_.get(), message, interfaceIndex_, source, destination, 0);
     }
 

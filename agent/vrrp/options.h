@@ -38,7 +38,8 @@ struct RouterOptions {
     std::string password;  ///< Pass: 1..8 bytes count (RFC 2338 §5.3.6.1); longer is cut, as keepalived does
     ChecksumForm checksum = ChecksumForm::PseudoHeader;  ///< v3 only, what we send
     Transport transport = Transport::Multicast;
-    /// UDP port on which fairlead's peers make themselves known to each other (peer_message.h); 0: they don't.
+    /// UDP port on which fairlead's peers make themselves known to each other (peer_message.h); 0: they
+    /// don't.
     std::uint16_t peerPort = 16445;
     /// Second of a dual-stack pair: among equals the first decides for both, see group.h.
     bool deferTies = false;

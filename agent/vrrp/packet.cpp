@@ -114,7 +114,8 @@ std::optional<RejectReason> checkAuthentication(Bytes message, const RouterOptio
         return std::nullopt;
     }
     if (message[4] != kAuthPass) return RejectReason::AuthenticationType;
-    if (!samePassword(passwordBytes(ours.password), message.last(kAuthenticationSize))) return RejectReason::Password;
+    if (!samePassword(passwordBytes(ours.password), message.last(kAuthenticationSize)))
+        return RejectReason::Password;
     return std::nullopt;
 }
 
@@ -130,7 +131,8 @@ std::optional<RejectReason> checkSource(const address& source, const Reception& 
         return known ? std::nullopt : std::optional(RejectReason::UnknownPeer);
     }
     // RFC 9568 §5.1.2.1: the sender's link-local address.
-    if (source.is_v6()) return source.to_v6().is_link_local() ? std::nullopt : std::optional(RejectReason::Source);
+    if (source.is_v6())
+        return source.to_v6().is_link_local() ? std::nullopt : std::optional(RejectReason::Source);
     bool subnetKnown = false;
     for (const InterfaceAddress& address : reception.addresses) {
         if (address.address.is_v6() || address.prefixLength >= 32) continue;
@@ -157,7 +159,8 @@ Overlap compareAddresses(const AddressList& theirs, std::span<const address> our
 
 address multicastGroup(bool ipv6) {
     constexpr address_v4::uint_type kAllVrrpRouters = 0xE0000012;
-    constexpr address_v6::bytes_type kAllVrrpRouters6{0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12};
+    constexpr address_v6::bytes_type kAllVrrpRouters6{0xFF, 0x02, 0, 0, 0, 0, 0, 0,
+                                                      0,    0,    0, 0, 0, 0, 0, 0x12};
     return ipv6 ? address(address_v6(kAllVrrpRouters6)) : address(address_v4(kAllVrrpRouters));
 }
 
@@ -368,7 +371,8 @@ const char* describe(RejectReason reason) {
             return "it protects other addresses than we do: another cluster uses our virtualRouterID, or "
                    "vip.addresses differ";
         case RejectReason::FirstAddress:
-            return "its first address is not link-local (RFC 9568 section 5.2.9): list the link-local VIP first";
+            return "its first address is not link-local (RFC 9568 section 5.2.9): list the link-local VIP "
+                   "first";
     }
     return "?";
 }

@@ -233,8 +233,8 @@ void Router::advertise(Actions& actions, TimePoint now) {
 
 void Router::rejoin(Actions& actions, TimePoint now) {
     becomeBackup(actions,
-                 "sent nothing for " + describe(now - lastSent_) + ", so that a peer may have taken over", now,
-                 now);
+                 "sent nothing for " + describe(now - lastSent_) + ", so that a peer may have taken over",
+                 now, now);
     deadline_ = now + std::max(interval_, kMinListening);
     listeningAgain_ = true;
 }
@@ -292,8 +292,7 @@ Actions Router::yield(const std::string& cause, TimePoint now) {
 
 Actions Router::takeOver(const std::string& cause, TimePoint now) {
     Actions actions;
-    const bool better =
-        active_ && active_->priority > priority_ && now - active_->at < masterDownInterval();
+    const bool better = active_ && active_->priority > priority_ && now - active_->at < masterDownInterval();
     if (state_ == State::Backup && !better) becomeMaster(actions, cause, now);
     return actions;
 }

@@ -44,9 +44,8 @@ struct Warning {
     const char* topic;  ///< tells the kinds apart, for whoever limits their rate
     std::string text;
 };
-using Action =
-    std::variant<SendAdvertisement, InstallAddresses, RemoveAddresses, Announce, NameSuccessor, Transition,
-                 Warning>;
+using Action = std::variant<SendAdvertisement, InstallAddresses, RemoveAddresses, Announce, NameSuccessor,
+                            Transition, Warning>;
 using Actions = boost::container::static_vector<Action, 8>;
 
 /// The peer that would do best in our place, as far as such peers make themselves known.
@@ -58,7 +57,7 @@ struct Successor {
 
 /// What the interface allows.
 struct InterfaceCondition {
-    std::string fault;                    ///< why it can't take part, e.g. "link eth0 is down"; empty: it can
+    std::string fault;                 ///< why it can't take part, e.g. "link eth0 is down"; empty: it can
     boost::asio::ip::address primary;  ///< source of our advertisements and our rank among equals
 };
 
@@ -79,13 +78,13 @@ class Router {
     Actions setPriority(std::uint8_t priority, bool fault, const std::string& cause, TimePoint now);
 
     void setSuccessor(std::optional<Successor> successor) { successor_ = std::move(successor); }
-    /// The holder gives the VIP up, and does not take it back from a live peer of lower priority before it has
-    /// been the holder again. Nothing happens in another state.
+    /// The holder gives the VIP up, and does not take it back from a live peer of lower priority before it
+    /// has been the holder again. Nothing happens in another state.
     Actions handOver(const std::string& cause, TimePoint now);
     /// As handOver(), but free to come back: the other virtual router of a group has left.
     Actions yield(const std::string& cause, TimePoint now);
-    /// The Backup takes the VIP without waiting, unless a better router was heard: the other virtual router of
-    /// a group has taken its own.
+    /// The Backup takes the VIP without waiting, unless a better router was heard: the other virtual router
+    /// of a group has taken its own.
     Actions takeOver(const std::string& cause, TimePoint now);
     /// `by` says that we are to take over. Heeded if it is the router we regard as Active.
     Actions named(const boost::asio::ip::address& by, TimePoint now);

@@ -60,9 +60,9 @@ struct RouterStatus {
     boost::asio::ip::address primaryAddress;  ///< source of our advertisements; unspecified: none
     Transport transport = Transport::Multicast;
     std::vector<boost::asio::ip::address> unicastPeers;  ///< unicast: to whom we send and to whom we listen
-    std::vector<PeerStatus> peers;            ///< heard with authentic advertisements; bounded
-    std::vector<CandidateStatus> candidates;  ///< bounded
-    std::vector<ForeignHolder> foreignHolders;  ///< bounded
+    std::vector<PeerStatus> peers;                       ///< heard with authentic advertisements; bounded
+    std::vector<CandidateStatus> candidates;             ///< bounded
+    std::vector<ForeignHolder> foreignHolders;           ///< bounded
     Lateness lateness;
     bool ipv6 = false;
     std::uint64_t advertsSent = 0;

@@ -16,4 +16,3 @@ std::string describe(Duration duration);
 std::string macText(const std::array<std::uint8_t, 6>& mac);
 
 }  // namespace fairlead::vrrp
-

@@ -32,10 +32,10 @@ inline admin::StatusReport fullReport() {
     router.interface = "eth0";
     router.primaryAddress = boost::asio::ip::make_address_v4("10.10.1.83");
     router.peers = {{.address = boost::asio::ip::make_address_v4("10.10.1.84"),
-                            .priority = 101,
-                            .advertInterval = 200ms,
-                            .lastHeard = now - 150ms,
-                            .adverts = 77}};
+                     .priority = 101,
+                     .advertInterval = 200ms,
+                     .lastHeard = now - 150ms,
+                     .adverts = 77}};
     router.advertsSent = 4711;
     router.candidates = {{.address = boost::asio::ip::make_address_v4("10.10.1.84"),
                           .priority = 101,
@@ -48,7 +48,7 @@ inline admin::StatusReport fullReport() {
     router.rejected = {{"authentication", 3}};
     router.tolerated = {{"checksumForm", 1}};
     router.transitions = {{{vrrp::State::Initialize, vrrp::State::Backup}, 1},
-                                 {{vrrp::State::Backup, vrrp::State::Master}, 2}};
+                          {{vrrp::State::Backup, vrrp::State::Master}, 2}};
     report.priorityExplanation = "100 + 11 (lb)";
     report.checks = {
         {.name = "lb", .up = true, .decided = true, .weight = 11, .detail = "port 16443 is listening"},

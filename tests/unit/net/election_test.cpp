@@ -293,7 +293,8 @@ TEST_F(ElectionOnALan, AFailedCheckHandsTheVipOver) {
     forget(ear_);
     hearOne(ear_, isVrrp);
     good.setPriority(100, false, "check lb failed");
-    EXPECT_THAT(good.awaitEvent("MASTER→BACKUP"), HasSubstr("check lb failed: 10.9.0.2 offers priority 200 > 100"));
+    EXPECT_THAT(good.awaitEvent("MASTER→BACKUP"),
+                HasSubstr("check lb failed: 10.9.0.2 offers priority 200 > 100"));
     EXPECT_THAT(poor.awaitEvent("BACKUP→MASTER"), HasSubstr("10.9.0.1 gave the address to this host"));
     EXPECT_TRUE(awaitHolder(2));
 
