@@ -1,24 +1,33 @@
-// The VRRP decoder under arbitrary bytes: as the datagram itself, and as a message behind a good IP header,
-// so that the fuzzer needn't guess one. The first byte chooses what the receiver expects. What is accepted
-// must survive being encoded and decoded again.
+// The VRRP decoder under arbitrary bytes: as a whole IPv4 datagram, and as a message of which the IP header
+// is good, so that the fuzzer needn't guess one. The first byte chooses what the receiver expects. What is
+// accepted must survive being encoded and decoded again.
 
-#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
-#include <vector>
 
 #include "agent/vrrp/packet.h"
 
 namespace {
 
 using namespace fairlead::vrrp;
+using boost::asio::ip::address;
 using boost::asio::ip::address_v4;
-
-constexpr std::uint32_t kSource = 0x0A090002;
+using boost::asio::ip::make_address;
 
 void require(bool condition) {
     if (!condition) std::abort();
+}
+
+const address kOwnAddress = address_v4(0x0A090001);
+const address kPeer = address_v4(0x0A090002);
+const address kOwnAddress6 = make_address("fe80::1");
+const address kPeer6 = make_address("fe80::2");
+
+address destinationFor(const Reception& reception) {
+    if (reception.options.transport == Transport::Unicast) return reception.primary;
+    return multicastGroup(reception.options.ipv6());
 }
 
 void checkAccepted(const Advertisement& advertisement, const Reception& reception) {
@@ -31,19 +40,14 @@ void checkAccepted(const Advertisement& advertisement, const Reception& receptio
     RouterOptions sender = reception.options;
     sender.addresses.assign(advertisement.addresses.begin(), advertisement.addresses.end());
     sender.advertInterval = std::chrono::duration_cast<std::chrono::milliseconds>(advertisement.interval);
-    std::vector<std::uint8_t> again(20 + kMaxMessageSize);
-    const std::size_t size =
-        encode(std::span<std::uint8_t, kMaxMessageSize>(again.data() + 20, kMaxMessageSize), sender,
-               advertisement.priority, advertisement.source);
-    again.resize(20 + size);
-    again[0] = 0x45;
-    again[2] = static_cast<std::uint8_t>(again.size() >> 8);
-    again[3] = static_cast<std::uint8_t>(again.size());
-    again[8] = kTimeToLive;
-    again[9] = kIpProtocol;
-    std::ranges::copy(advertisement.source.to_bytes(), again.begin() + 12);
-    std::ranges::copy(address_v4(kMulticastGroup).to_bytes(), again.begin() + 16);
-    const auto second = decode(again, reception);
+    std::array<std::uint8_t, kMaxMessageSize> again{};
+    const address destination = destinationFor(reception);
+    const std::size_t size = encode(again, sender, advertisement.priority, advertisement.source, destination);
+    const auto second = decode(Datagram{.message = std::span(again).first(size),
+                                        .source = advertisement.source,
+                                        .destination = destination,
+                                        .timeToLive = kTimeToLive},
+                               reception);
     require(second.has_value() && second->priority == advertisement.priority &&
             second->addresses == advertisement.addresses && second->interval == advertisement.interval);
 }
@@ -52,43 +56,31 @@ void checkAccepted(const Advertisement& advertisement, const Reception& receptio
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
-    RouterOptions options{.virtualRouterId = 51, .addresses = {address_v4(0x0A090064)}};
-    options.version = data[0] & 1 ? 3 : 2;
+    const bool ipv6 = (data[0] & 16) != 0;
+    RouterOptions options{.virtualRouterId = 51};
+    options.addresses = {ipv6 ? make_address("fe80::100") : address(address_v4(0x0A090064))};
+    options.version = (data[0] & 1) != 0 || ipv6 ? 3 : 2;
     options.advertInterval = std::chrono::seconds(1);
-    if (data[0] & 2 && options.version == 2) {
+    if ((data[0] & 2) != 0 && options.version == 2) {
         options.authentication = Authentication::Pass;
         options.password = "secret12";
     }
-    if (data[0] & 4) options.checksum = ChecksumForm::MessageOnly;
-    const InterfaceAddress own{.address = address_v4(0x0A090001), .prefixLength = 24};
-    const Reception reception{.options = options, .primary = own.address, .addresses = {&own, 1}};
+    if ((data[0] & 4) != 0) options.checksum = ChecksumForm::MessageOnly;
+    if ((data[0] & 32) != 0) options.transport = Transport::Unicast;
+    const InterfaceAddress own{.address = ipv6 ? kOwnAddress6 : kOwnAddress,
+                               .prefixLength = static_cast<std::uint8_t>(ipv6 ? 64 : 24)};
+    const address peer = ipv6 ? kPeer6 : kPeer;
+    const Reception reception{
+        .options = options, .primary = own.address, .addresses = {&own, 1}, .peers = {&peer, 1}};
 
     const std::span<const std::uint8_t> input(data + 1, size - 1);
-    std::vector<std::uint8_t> datagram;
-    if (data[0] & 8) {
-        datagram.assign(input.begin(), input.end());
-    } else {
-        const std::size_t total = std::min<std::size_t>(input.size() + 20, 0xFFFF);
-        datagram = {0x45,
-                    0xC0,
-                    static_cast<std::uint8_t>(total >> 8),
-                    static_cast<std::uint8_t>(total),
-                    0,
-                    0,
-                    0,
-                    0,
-                    255,
-                    112,
-                    0,
-                    0};
-        for (const std::uint32_t address : {kSource, kMulticastGroup}) {
-            const auto bytes = address_v4(address).to_bytes();
-            datagram.insert(datagram.end(), bytes.begin(), bytes.end());
-        }
-        datagram.insert(datagram.end(), input.begin(),
-                        input.begin() + static_cast<std::ptrdiff_t>(total - 20));
-    }
-    const auto advertisement = decode(datagram, reception);
+    const bool whole = (data[0] & 8) != 0 && !ipv6;
+    const auto advertisement = whole ? decode(input, reception)
+                                     : decode(Datagram{.message = input,
+                                                       .source = peer,
+                                                       .destination = destinationFor(reception),
+                                                       .timeToLive = kTimeToLive},
+                                              reception);
     if (advertisement) checkAccepted(*advertisement, reception);
     return 0;
 }

@@ -11,8 +11,10 @@
 #include "agent/net/address_keeper.h"
 #include "agent/net/announce_schedule.h"
 #include "agent/net/arp.h"
+#include "agent/net/claim_watch.h"
 #include "agent/net/election_channel.h"
 #include "agent/net/interface_info.h"
+#include "agent/net/neighbor_advertisement.h"
 #include "agent/net/reporter.h"
 
 namespace fairlead::net {
@@ -43,6 +45,41 @@ TEST(GratuitousArp, AsAReplyNamesTheSameMacTwice) {
                             0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 10,   9,    0,    100,  0x02,
                             0x11, 0x22, 0x33, 0x44, 0x55, 10,   9,    0,    100};
     EXPECT_EQ(gratuitousArp(ArpForm::Reply, kMac, make_address_v4("10.9.0.100")), expected);
+}
+
+TEST(UnsolicitedAdvertisement, OverridesAndNamesTheMac) {
+    const NeighborFrame frame =
+        unsolicitedAdvertisement(kMac, boost::asio::ip::make_address_v6("2001:db8::100"), false);
+    const std::vector<std::uint8_t> head{0x33, 0x33, 0,    0,    0, 1, 0x02, 0x11, 0x22, 0x33, 0x44,
+                                         0x55, 0x86, 0xDD, 0x60, 0, 0, 0,    0,    32,   58,   255};
+    EXPECT_EQ(std::vector(frame.begin(), frame.begin() + 22), head);
+    EXPECT_EQ(frame[54], 136);
+    EXPECT_EQ(frame[58], 0x20) << "override; no router";
+    EXPECT_EQ(unsolicitedAdvertisement(kMac, {}, true)[58], 0xA0);
+    // With the pseudo header a right checksum makes the sum come out as all ones.
+    std::uint32_t sum = 58 + 32;
+    for (std::size_t i = 22; i < frame.size(); i += 2)
+        sum += static_cast<std::uint32_t>(frame[i] << 8 | frame[i + 1]);
+    EXPECT_EQ((sum & 0xFFFF) + (sum >> 16), 0xFFFFU);
+    const auto claim = readNeighborClaim(std::span(frame).subspan(54));
+    ASSERT_TRUE(claim.has_value());
+    EXPECT_EQ(claim->address, make_address("2001:db8::100"));
+    EXPECT_EQ(claim->mac, kMac);
+}
+
+TEST(Claims, AreReadFromArpAndNothingElse) {
+    const ArpFrame frame = gratuitousArp(ArpForm::Reply, kMac, make_address_v4("10.9.0.100"));
+    const auto claim = readArpClaim(frame);
+    ASSERT_TRUE(claim.has_value());
+    EXPECT_EQ(claim->address, make_address("10.9.0.100"));
+    EXPECT_EQ(claim->mac, kMac);
+    for (std::size_t size = 0; size < 32; ++size)
+        EXPECT_FALSE(readArpClaim(std::span(frame).first(size)).has_value());
+    ArpFrame other = frame;
+    other[12] = 0x86;
+    EXPECT_FALSE(readArpClaim(other).has_value());
+    std::array<std::uint8_t, 32> endless{136};
+    EXPECT_FALSE(readNeighborClaim(endless).has_value()) << "an option of length 0";
 }
 
 /// The times, in ms from the start, at which announcements are sent until `end`.
