@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/net/last_will.h"
 #include "agent/vrrp/options.h"
 #include "agent/vrrp/status.h"
 
@@ -25,6 +26,7 @@ struct ElectionOptions {
     std::optional<std::vector<boost::asio::ip::address>> unicastPeers;
     /// They come from a list of the cluster's hosts, which may be this one alone.
     bool peersAreNodes = false;
+    LastWillKeeper lastWill;  ///< may be empty
 };
 
 struct HandOverResult {

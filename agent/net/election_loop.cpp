@@ -42,14 +42,20 @@ ElectionLoop::ElectionLoop(ElectionOptions options, Election::Observer observer,
     if (!epoll_ || !timer_) throw std::runtime_error("epoll or timerfd: " + errnoText(errno));
     for (const int fd : {timer_.get(), channel_.fd(), linkWatch_.fd()})
         watch(fd);
-    const Surroundings around{.interface = options_.interface,
-                              .vips = vips_,
-                              .peersAreNodes = options_.peersAreNodes,
-                              .netlink = netlink_,
-                              .announcer = announcer_,
-                              .observer = observer_,
-                              .watch = [this](int fd) { watch(fd); }};
+    Surroundings around{.interface = options_.interface,
+                        .vips = vips_,
+                        .peersAreNodes = options_.peersAreNodes,
+                        .netlink = netlink_,
+                        .announcer = announcer_,
+                        .observer = observer_,
+                        .lastWill = {},
+                        .watch = [this](int fd) { watch(fd); }};
     for (const vrrp::RouterOptions& router : options_.routers) {
+        if (options_.lastWill) {
+            around.lastWill = [this, index = routers_.size()](const LastWill* will) {
+                options_.lastWill(index, will);
+            };
+        }
         routers_.push_back(std::make_unique<VirtualRouter>(router, options_.unicastPeers, around));
         before_.push_back(vrrp::State::Initialize);
     }

@@ -231,6 +231,7 @@ void VirtualRouter::actOnTimers() {
         lateness_.max = std::max(lateness_.max, late);
         router_.setSuccessor(candidates_.best(now));
         perform(router_.timerExpired(now));
+        writeLastWill();
     }
     if (reached(restoreAt_, clock())) restoreAddresses();
     if (keeper_.installed() && keeper_.renewAt() <= clock()) installAddresses();
@@ -318,6 +319,31 @@ void VirtualRouter::send(std::uint8_t priority) {
     }
 }
 
+void VirtualRouter::writeLastWill() {
+    if (!around_.lastWill || !keeper_.installed()) return;
+    lastMessages_.clear();
+    for (const address& to : destinations_) {
+        if (lastMessages_.size() + 1 >= kMaxLastMessages) break;
+        auto& bytes = lastBytes_[lastMessages_.size()];
+        const std::size_t size = vrrp::encode(bytes, options_, 0, interface_.primary, to);
+        lastMessages_.push_back({.udpPort = 0,
+                                 .source = interface_.primary,
+                                 .destination = to,
+                                 .bytes = std::span(bytes).first(size)});
+    }
+    if (const auto next = candidates_.best(clock()); next && peerSocket_) {
+        lastNaming_ = vrrp::encode({.kind = vrrp::PeerMessage::Kind::Successor, .priority = 0}, options_);
+        lastMessages_.push_back({.udpPort = options_.peerPort,
+                                 .source = interface_.primary,
+                                 .destination = next->peer,
+                                 .bytes = lastNaming_});
+    }
+    const LastWill will{.interfaceIndex = interface_.link.index,
+                        .vips = options_.addresses,
+                        .messages = {lastMessages_.data(), lastMessages_.size()}};
+    around_.lastWill(&will);
+}
+
 void VirtualRouter::sendHelloIfDue() {
     if (!peerSocket_ || clock() < nextHello_) return;
     nextHello_ = clock() + vrrp::Candidates::kHelloInterval;
@@ -340,7 +366,10 @@ void VirtualRouter::tellPeer(vrrp::PeerMessage::Kind kind, const address& to) {
 
 void VirtualRouter::installAddresses() {
     const auto installed = keeper_.install(interface_.link.index, clock());
-    if (installed) return;
+    if (installed) {
+        writeLastWill();
+        return;
+    }
     reporter_.warning("install", installed.error(), clock());
     // A holder without the address is worse than none. If the interface itself went, that is the reason to
     // tell, and its return the time to try again.
@@ -354,6 +383,7 @@ void VirtualRouter::installAddresses() {
 void VirtualRouter::removeAddresses() {
     announcements_.stop();
     restoreAt_.reset();
+    if (around_.lastWill) around_.lastWill(nullptr);
     if (const auto removed = keeper_.remove(); !removed)
         reporter_.warning("remove", removed.error() + "; its lifetime ends within seconds", clock());
 }

@@ -3,6 +3,8 @@
 // around one vrrp::Router. Two of them make a dual-stack election. What several need alike (netlink, packet
 // socket, reports) is lent by the ElectionLoop. Election thread.
 
+#include <boost/container/static_vector.hpp>
+
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -38,11 +40,15 @@ struct Surroundings {
     Netlink& netlink;
     Announcer& announcer;
     const Election::Observer& observer;
+    std::function<void(const LastWill*)> lastWill;  ///< this router's; may be empty
     std::function<void(int fd)> watch;  ///< wake the thread when it is readable; ends when it is closed
 };
 
 class VirtualRouter {
   public:
+    /// Of more unicast peers than this the rest notices the death by itself.
+    static constexpr std::size_t kMaxLastMessages = 16;
+
     /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
     VirtualRouter(vrrp::RouterOptions options, std::optional<std::vector<boost::asio::ip::address>> peers,
                   const Surroundings& around);
@@ -97,6 +103,7 @@ class VirtualRouter {
     void tellPeer(vrrp::PeerMessage::Kind kind, const boost::asio::ip::address& to);
     void installAddresses();
     void removeAddresses();
+    void writeLastWill();
     void announceIfDue();
     void restoreAddresses();
 
@@ -138,6 +145,9 @@ class VirtualRouter {
     std::map<std::string, std::uint64_t> tolerated_;
     std::vector<vrrp::ForeignHolder> foreignHolders_;
     vrrp::Lateness lateness_;
+    boost::container::static_vector<LastMessage, kMaxLastMessages> lastMessages_;
+    std::array<std::array<std::uint8_t, vrrp::kMaxMessageSize>, kMaxLastMessages> lastBytes_{};
+    vrrp::PeerMessageBytes lastNaming_{};
     bool dirty_ = true;
     bool urgent_ = true;
     std::array<std::uint8_t, 8192> buffer_{};

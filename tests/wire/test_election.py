@@ -209,8 +209,9 @@ def test_a_clean_stop_hands_over_at_once(trio):
     with trio.lab.observe(VIP) as seen:
         assert trio.best.agent.stop() == 0
         assert successor(trio).name == "master2"
-    assert seen.longest_without_holder() < 0.5 * PATIENCE, seen.describe()
-    assert seen.longest_with_several() == 0, seen.describe()
+    assert seen.longest_without_holder() < 0.1 * PATIENCE, seen.describe()
+    # It is so quick that the observer may read both hosts' messages at once, in either order.
+    assert seen.longest_with_several() < 0.005, seen.describe()
     assert not trio.best.holds(VIP)
 
 
