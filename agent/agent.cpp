@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/container/static_vector.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -80,8 +81,10 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
 /// thread.
 class Agent {
   public:
-    explicit Agent(const config::Configuration& configuration)
+    Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian)
         : configuration_(configuration),
+          testament_(testament),
+          guardian_(guardian),
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
@@ -219,7 +222,10 @@ class Agent {
         net::ElectionOptions options{.routers = config::routers(configuration_),
                                      .interface = configuration_.vip.interface,
                                      .unicastPeers = configuration_.peers,
-                                     .peersAreNodes = !configuration_.peers};
+                                     .peersAreNodes = !configuration_.peers,
+                                     .lastWill = [this](std::size_t router, const net::LastWill* will) {
+                                         keepLastWill(router, will);
+                                     }};
         election_ = std::make_unique<net::Election>(
             std::move(options),
             // The election's thread must not wait for a log line to be written.
@@ -227,6 +233,26 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+    }
+
+    /// On the election thread.
+    void keepLastWill(std::size_t router, const net::LastWill* will) {
+        if (!will) return testament_.clear(router);
+        boost::container::static_vector<guard::Destination, guard::kMaxMessages> destinations;
+        boost::container::static_vector<guard::Message, guard::kMaxMessages> messages;
+        for (const net::LastMessage& message : will->messages) {
+            if (messages.size() == messages.capacity()) break;
+            destinations.push_back({.address = message.destination, .port = message.udpPort});
+            messages.push_back(
+                {.protocol = message.udpPort == 0 ? guard::Protocol::Vrrp : guard::Protocol::Udp,
+                 .source = message.source,
+                 .destinations = {&destinations.back(), 1},
+                 .bytes = message.bytes,
+                 .repeat = 2});
+        }
+        testament_.write(router, {.interfaceIndex = will->interfaceIndex,
+                                  .vips = will->vips,
+                                  .messages = {messages.data(), messages.size()}});
     }
 
     void buildReflector() {
@@ -390,7 +416,7 @@ class Agent {
         return "";
     }
 
-    [[nodiscard]] admin::StatusReport report() const {
+    [[nodiscard]] admin::StatusReport report() {
         admin::StatusReport report{.nodeName = configuration_.nodeName,
                                    .now = Clock::now(),
                                    .started = started_,
@@ -406,6 +432,11 @@ class Agent {
                                    .kubernetes = std::nullopt,
                                    .warnings = {}};
         if (reflector_) report.kubernetes = reflector_->status();
+        if (!guardian_.alive()) {
+            report.warnings.push_back(
+                "there is no guardian, so a crash of the agent moves the VIP only when the peers miss it" +
+                (guardian_.problem().empty() ? "" : ": " + guardian_.problem()));
+        }
         if (report.fallOpen)
             report.warnings.emplace_back("no backend passes its health check; all of them are tried");
         if (report.backends.empty())
@@ -431,6 +462,8 @@ class Agent {
     }
 
     const config::Configuration& configuration_;
+    guard::Testament& testament_;
+    guard::Guardian& guardian_;
     const Clock::time_point started_;
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
@@ -457,9 +490,10 @@ class Agent {
 
 }  // namespace
 
-int runAgent(const config::Configuration& configuration) {
+int runAgent(const config::Configuration& configuration, guard::Testament& testament,
+             guard::Guardian& guardian) {
     std::signal(SIGPIPE, SIG_IGN);
-    Agent agent(configuration);
+    Agent agent(configuration, testament, guardian);
     return agent.run();
 }
 

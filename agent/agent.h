@@ -5,6 +5,8 @@
 // it only through posted callbacks.
 
 #include "agent/config/configuration.h"
+#include "agent/guard/guardian.h"
+#include "agent/guard/testament.h"
 
 namespace fairlead {
 
@@ -12,6 +14,7 @@ namespace fairlead {
 /// and node name are derived. Returns 0 after a clean stop. Throws std::runtime_error (one line: what, and
 /// the configuration line it comes from) if something that the agent can't work without isn't to be had: a
 /// port in use, a missing interface or capability.
-int runAgent(const config::Configuration& configuration);
+int runAgent(const config::Configuration& configuration, guard::Testament& testament,
+             guard::Guardian& guardian);
 
 }  // namespace fairlead

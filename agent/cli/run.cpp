@@ -5,6 +5,8 @@
 #include "agent/cli/cli.h"
 #include "agent/config/derive.h"
 #include "agent/config/host_facts.h"
+#include "agent/guard/guardian.h"
+#include "agent/guard/testament.h"
 #include "agent/log/log.h"
 
 namespace fairlead::cli {
@@ -13,6 +15,9 @@ namespace {
 int run(const ConfigurationFlags& flags, std::ostream& err) {
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
+    // Before anything makes a thread, the log for one.
+    guard::Testament testament;
+    guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
     logging::configure(configuration->logging.format, configuration->logging.level);
     const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
     if (!derived) {
@@ -23,7 +28,7 @@ int run(const ConfigurationFlags& flags, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
-    return runAgent(derived->configuration);
+    return runAgent(derived->configuration, testament, guardian);
 }
 
 }  // namespace
