@@ -121,6 +121,7 @@ class Agent {
   private:
     void logStart() const {
         std::vector<std::string> vips;
+        vips.reserve(configuration_.vip.addresses.size());
         for (const auto& address : configuration_.vip.addresses)
             vips.push_back(address.to_string());
         std::vector<std::string> listeners;
@@ -322,6 +323,7 @@ class Agent {
         health_->setTargets(targets);
         if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
             std::vector<boost::asio::ip::address> hosts;
+            hosts.reserve(targets.size());
             for (const lb::Endpoint& target : targets)
                 hosts.push_back(target.address);
             election_->setPeers(std::move(hosts));

@@ -44,7 +44,7 @@ ConfigurationFlags::ConfigurationFlags(CLI::App& command) {
     command.add_option("--config", file_, "A configuration file; flags override it")->type_name("FILE");
     for (const config::Key& key : config::keys()) {
         if (key.flag.empty()) continue;
-        std::string names(key.flag);
+        const std::string names(key.flag);
         CLI::Option* option = nullptr;
         if (isBoolean(key)) {
             option = command.add_flag(names + ",!--no-" + names.substr(2));

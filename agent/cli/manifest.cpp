@@ -30,9 +30,10 @@ std::vector<std::string> outOfReach(const config::Configuration& configuration,
                                     const std::string& configFile) {
     std::vector<std::string> lines;
     const auto require = [&](const char* directory, const std::string& what, const std::string& file) {
-        if (!file.empty() && !under(directory, file))
+        if (!file.empty() && !under(directory, file)) {
             lines.push_back(what + ": " + file + " is not visible in the pod; it must lie under " +
                             directory);
+        }
     };
     require(kSettingsDirectory, "flag --config", configFile);
     for (const std::string& file : configuration.backends.kubernetes.kubeconfig)
@@ -57,9 +58,10 @@ int printPod(const ConfigurationFlags& flags, const std::string& image, Streams 
 
     std::vector<std::string> arguments = flags.asArguments();
     for (const std::string& argument : arguments) {
-        if (argument.starts_with("--auth-password="))
+        if (argument.starts_with("--auth-password=")) {
             streams.err
                 << "warning: the password can be read in the pod's spec; put it into a file (--config)\n";
+        }
     }
     if (!flags.file().empty()) arguments.insert(arguments.begin(), "--config=" + flags.file());
     streams.out << podManifest(image, configuration->admin, arguments);

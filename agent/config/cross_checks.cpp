@@ -95,9 +95,10 @@ class CrossChecks {
             warning(path, "names nobody, so this host can't take part; name the other hosts, or nodes");
         unique(path, *c_.peers, [](const auto& address) { return address.to_string(); });
         for (std::size_t i = 0; i < c_.peers->size(); ++i) {
-            if (contains(c_.vip.addresses, (*c_.peers)[i]))
+            if (contains(c_.vip.addresses, (*c_.peers)[i])) {
                 error(entry(path, i),
                       (*c_.peers)[i].to_string() + " is the VIP; name the hosts' own addresses");
+            }
         }
     }
 

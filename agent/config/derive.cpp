@@ -55,9 +55,10 @@ class Derivation {
     [[nodiscard]] std::string subnetsOf(const HostInterface& interface) const {
         std::string text;
         for (const HostAddress& own : interface.addresses) {
-            if (!isVip(own.address))
+            if (!isVip(own.address)) {
                 text += (text.empty() ? "" : ", ") + interface.name + " " + own.address.to_string() + "/" +
                         std::to_string(own.prefixLength);
+            }
         }
         return text;
     }

@@ -9,7 +9,8 @@
 
 namespace fairlead::config {
 
-/// A member as a function that works on constant and other targets.
+/// A member as a function that works on constant and other targets. A member can't be put in parentheses.
+// NOLINTNEXTLINE(bugprone-macro-parentheses)
 #define FAIRLEAD_FIELD(member) [](auto& target) -> auto& { return target.member; }
 
 /// Stores what was parsed, or passes the error on.

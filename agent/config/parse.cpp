@@ -54,9 +54,10 @@ class Parser {
         readMap(keys(), result_.configuration, *root, "", "");
         for (const std::string_view required : {"apiVersion", "kind"}) {
             const auto& key = *std::ranges::find(keys(), required, &Key::path);
-            if (!given(std::string(required)))
+            if (!given(std::string(required))) {
                 fail(file_, std::string(required) + " is missing; begin with " + std::string(required) +
                                 ": " + std::string(key.type));
+            }
         }
     }
 

@@ -103,9 +103,10 @@ Parsed<Milliseconds> parseDuration(std::string_view text, Milliseconds low, Mill
     const std::size_t end = text.find_first_not_of("0123456789.");
     const std::string_view number = text.substr(0, end);
     const std::string_view unitName = end == std::string_view::npos ? std::string_view{} : text.substr(end);
-    if (text.starts_with('-') && text.size() > 1)
+    if (text.starts_with('-') && text.size() > 1) {
         return std::unexpected(quoted(text) + " is negative" +
                                between(durationText(low), durationText(high)));
+    }
     const auto amount = thousandths(number);
     if (amount && *amount != 0 && unitName.empty())
         return std::unexpected(quoted(text) + " has no unit (ms, s, m or h, as in 200ms)");
@@ -136,7 +137,7 @@ Parsed<boost::asio::ip::address> parseHostAddress(std::string_view text) {
         return std::unexpected(quoted(text) + " has a prefix length; write the address alone");
     }
     boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(std::string(text), error);
+    auto address = boost::asio::ip::make_address(std::string(text), error);
     if (error) return std::unexpected(quoted(text) + " is not an IP address");
     if (const std::string reason = unfitForHost(address); !reason.empty())
         return std::unexpected(quoted(text) + " " + reason);

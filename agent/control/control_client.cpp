@@ -14,8 +14,7 @@ Answer ask(std::uint8_t virtualRouterId, const std::string& command) {
     boost::asio::io_context context;
     boost::asio::local::stream_protocol::socket socket(context);
     boost::system::error_code error;
-    socket.connect(endpointFor(virtualRouterId), error);
-    if (error) {
+    if (socket.connect(endpointFor(virtualRouterId), error)) {
         return {.ok = false,
                 .text = "no agent of virtual router ID " + std::to_string(virtualRouterId) +
                         " answers on this host (" + error.message() + "); see --vrid\n"};

@@ -168,6 +168,7 @@ void ElectionLoop::applyConditions() {
 
 void ElectionLoop::moveTogether() {
     std::vector<vrrp::GroupMember> members;
+    members.reserve(routers_.size());
     for (std::size_t i = 0; i < routers_.size(); ++i)
         members.push_back({.before = before_[i], .now = routers_[i]->state()});
     if (const auto order = vrrp::followGroup(members); order && routers_.size() > 1) {
@@ -203,6 +204,7 @@ void ElectionLoop::publish() {
 
 std::vector<vrrp::RouterStatus> ElectionLoop::currentStatus() const {
     std::vector<vrrp::RouterStatus> status;
+    status.reserve(routers_.size());
     for (const auto& router : routers_)
         status.push_back(router->status());
     return status;

@@ -184,9 +184,10 @@ void VirtualRouter::drainClaims() {
             return holder.address == claim->address && holder.mac == claim->mac;
         });
         if (known == foreignHolders_.end()) {
-            if (foreignHolders_.size() == kMaxForeignHolders)
+            if (foreignHolders_.size() == kMaxForeignHolders) {
                 foreignHolders_.erase(
                     std::ranges::min_element(foreignHolders_, {}, &vrrp::ForeignHolder::lastSeen));
+            }
             known =
                 foreignHolders_.insert(foreignHolders_.end(), {.address = claim->address, .mac = claim->mac});
         }
@@ -224,8 +225,9 @@ void VirtualRouter::actOnTimers() {
         refreshInterface();
         conditionChanged_ = true;
     }
-    if (const TimePoint now = clock(); reached(router_.deadline(), now)) {
-        const vrrp::Duration late = now - *router_.deadline();
+    const TimePoint now = clock();
+    if (const auto deadline = router_.deadline(); deadline && *deadline <= now) {
+        const vrrp::Duration late = now - *deadline;
         ++lateness_.count;
         lateness_.sum += late;
         lateness_.max = std::max(lateness_.max, late);
@@ -473,9 +475,10 @@ std::string VirtualRouter::ownFault() const {
     if (fault.empty()) fault = addressFault_;
     if (!fault.empty() || options_.transport == vrrp::Transport::Multicast) return fault;
     if (!unicastPeers_.empty()) return {};
-    if (!givenPeers_ || (around_.peersAreNodes && givenPeers_->empty()))
+    if (!givenPeers_ || (around_.peersAreNodes && givenPeers_->empty())) {
         return "no unicast peer is known yet: waiting for the Node list (vrrp.peers: nodes); until then "
                "backends.static can name them";
+    }
     // A Node list that holds this host alone is a cluster of one.
     if (around_.peersAreNodes && listedOurselves_) return {};
     return std::string(around_.peersAreNodes ? "the Node list" : "vrrp.peers") + " names no " +

@@ -226,9 +226,10 @@ std::expected<Advertisement, RejectReason> decode(const Datagram& datagram, cons
         return std::unexpected(RejectReason::Interval);
     }
     if (message[3] == 0) return std::unexpected(RejectReason::Count);
-    for (std::size_t i = 0; i < message[3]; ++i)
+    for (std::size_t i = 0; i < message[3]; ++i) {
         advertisement.addresses.push_back(
             readAddress(message, kHeaderSize + addressSize(ours.ipv6()) * i, ours.ipv6()));
+    }
 
     if (const auto reason = checkSource(datagram.source, reception)) return std::unexpected(*reason);
 
@@ -266,9 +267,10 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
     out[2] = priority;
     out[3] = static_cast<std::uint8_t>(count);
     auto at = out.begin() + kHeaderSize;
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
         at = options.ipv6() ? std::ranges::copy(options.addresses[i].to_v6().to_bytes(), at).out
                             : std::ranges::copy(options.addresses[i].to_v4().to_bytes(), at).out;
+    }
 
     std::uint32_t initial = 0;
     if (options.version == 2) {

@@ -84,7 +84,7 @@ struct Reception {
     boost::asio::ip::address primary;  ///< our own source address
     std::span<const InterfaceAddress>
         addresses;  ///< without the VIPs. None with a subnet: any IPv4 source is taken as on-link
-    std::span<const boost::asio::ip::address> peers = {};  ///< unicast: whom we listen to
+    std::span<const boost::asio::ip::address> peers;  ///< unicast: whom we listen to
 };
 
 /// A VRRP message and what its IP header said.
