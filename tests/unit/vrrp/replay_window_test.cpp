@@ -360,7 +360,7 @@ TEST(ReplayState, IsWrittenRarelyAndNotAtAllWhenNothingHappens) {
     for (int i = 0; i < 600; ++i, now += 100ms)
         host.send(now);
     EXPECT_GE(host.writes, 60 / 2.5);
-    EXPECT_LE(host.writes, 60 / 1.25 + 1);
+    EXPECT_LE(host.writes, 60 / 1.875 + 1);
     host.writes = 0;
     for (int i = 0; i < 600; ++i)
         host.save();
