@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace fairlead::vrrp {
 namespace {
@@ -66,8 +67,9 @@ std::expected<HmacKey, std::string> readKey(std::string_view line) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return std::unexpected("expected ID:hex:DIGITS or ID:TEXT");
     unsigned id = 0;
-    const char* const end = line.data() + colon;
-    const auto [at, error] = std::from_chars(line.data(), end, id);
+    const char* const begin = line.data();
+    const char* const end = begin + colon;
+    const auto [at, error] = std::from_chars(begin, end, id);
     if (colon == 0 || error != std::errc{} || at != end || id < 1 || id > 255)
         return std::unexpected("the key id must be 1 to 255, as in 1:hex:…");
 
@@ -98,7 +100,9 @@ std::expected<HmacKeys, std::string> parseHmacKeys(std::string_view text, const 
     while (!text.empty()) {
         ++number;
         const auto wrong = [&](const std::string& what) {
-            return std::unexpected(file + ':' + std::to_string(number) + ": " + what);
+            std::string error = file;
+            error.append(":").append(std::to_string(number)).append(": ").append(what);
+            return std::unexpected(std::move(error));
         };
         const std::size_t end = text.find('\n');
         const std::string_view line = trimmed(text.substr(0, end));

@@ -22,8 +22,9 @@ std::string hex(Sequence sequence) {
 
 std::optional<Sequence> parseHex(std::string_view text) {
     Sequence sequence;
-    const char* const end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, sequence.value, 16);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [at, error] = std::from_chars(begin, end, sequence.value, 16);
     if (text.size() != kDigits || error != std::errc{} || at != end) return std::nullopt;
     return sequence;
 }
@@ -106,10 +107,11 @@ std::chrono::milliseconds replayStep(std::chrono::seconds window) {
 
 bool saveDue(const ReplayState& saved, const SendSequence& sender, const ReplayMarks& heard,
              std::chrono::milliseconds step) {
-    // Half a step before the reservation runs out; or the clock was set back and it lies too far ahead.
-    const auto least = sender.reservation(step / 2);
+    // A quarter of a step before the reservation runs out; or the clock was set back and it lies too far
+    // ahead.
+    const auto least = sender.reservation(step / 4);
     const auto most = sender.reservation(step);
-    if (least && (!saved.sent || least->after(*saved.sent) || saved.sent->after(*most))) return true;
+    if (least && most && (!saved.sent || least->after(*saved.sent) || saved.sent->after(*most))) return true;
 
     return std::ranges::any_of(heard, [&](const ReplayMark& mark) {
         const auto before = std::ranges::find(saved.heard, mark.source, &ReplayMark::source);

@@ -40,7 +40,8 @@ std::expected<ReplayState, std::string> parseReplayState(std::string_view text);
 /// other half.
 std::chrono::milliseconds replayStep(std::chrono::seconds window);
 
-/// Whether the file, which holds `saved`, is to be written again.
+/// Whether the file, which holds `saved`, is to be written again. To be asked several times in a quarter of a
+/// step.
 bool saveDue(const ReplayState& saved, const SendSequence& sender, const ReplayMarks& heard,
              std::chrono::milliseconds step);
 

@@ -45,7 +45,7 @@ Sequence SendSequence::next(WallTime now) {
 }
 
 std::optional<Sequence> SendSequence::reservation(std::chrono::milliseconds time) const {
-    if (!clock_) return std::nullopt;
+    if (!clock_ || !last_) return std::nullopt;
     const Sequence byClock = clock_->later(time);
     const Sequence byCount{last_->value + static_cast<std::uint64_t>(time.count())};
     return byClock.after(byCount) ? byClock : byCount;
