@@ -1,0 +1,146 @@
+#pragma once
+// What must hold between the hosts, and by when. Judged at every step: a condition that does not hold yet has
+// a deadline, and no step may be made after a deadline.
+//
+// A group is a set of hosts that hear each other. Its members are those of them that run (not stopped, killed
+// or frozen). It is quiet from the last disturbance Q on: no noise on its links, nothing under way that was
+// sent through noise, and nobody joined, left, was frozen or resumed, was given another priority, fault or
+// address, or was told to hand over. Until the next disturbance:
+//
+//   I  the longest advertisement interval; between routers they may differ by a factor of ten
+//   D  the longest delay of a link, L the longest time from an event to the process acting on it
+//   S(p) the skew time: (256 − p)/256 of I, in version 2 of a second
+//   M(p) = 3·I + S(p), the Master_Down_Interval
+//   all times that a host measures are stretched by the drift of its clock
+//
+// no two masters: two members that both are MASTER are so no longer than
+//      dual = I + L + D + L                                   after the later of Q and the beginning
+//   The better of the two sends its next advertisement after at most I, acting on its timer at most L late;
+//   it takes D to arrive, and L to be acted on.
+//
+// a master: one of the members is MASTER by
+//      none = n·(D + L) + M(p) + L
+//   after Q, n being the number of the eligible (BACKUP or MASTER) and p the highest priority among them.
+//   What was under way at Q arrives by Q + D and makes a MASTER yield by Q + D + L; what that one had sent
+//   meanwhile may make a lesser one yield D + L later, and so on: each of the n once. The last of these
+//   advertisements sets a timer of M(p) anew, at the most, which is acted on at most L late. Listening again
+//   after a stall is shorter: max(I, 20 ms).
+//
+// the best holds: no eligible member that pre-empts has a higher priority than every MASTER, by
+//      best(p) = none, with its own p                                  without preemptDelay
+//      best(p) = n·(D + L) + 2·M(p) + preemptDelay + 2·L               with it
+//   after Q. Advertisements of lower priority touch no timer; with preemptDelay they do for so long after the
+//   first that was heard, which was within the first M(p), and a last M(p) remains from then on.
+//
+// it stays so: from
+//      settled = (the longest best(p) of those that pre-empt, or none) + dual
+//   after Q on nobody becomes MASTER and no MASTER ceases to be it.
+//
+// resigning hands over at once: where a group had settled, a holder that stops, fails a check of weight 0, or
+// hands over has a successor within
+//      resigned(p) = D + S(p) + 2·L
+//   and one that loses priority is succeeded within resigned(p) by the best that pre-empts without delay, if
+//   there is a better one; in either case if its last advertisement but the resignation had arrived (is older
+//   than D), or that one would count for more.
+//
+// clients reach it: from settled + 60 s + D + L after Q on (60 s: the refresh of the announcements), every
+//   member believes the VIP to be where the one MASTER is, if it believes anything.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "tests/simulation/clock.h"
+#include "tests/simulation/network.h"
+
+namespace fairlead::simulation {
+
+struct Violation {
+    Instant at{0};
+    std::string what;
+};
+
+struct Bounds {
+    std::uint8_t version = 3;
+    Instant interval{0};  ///< I
+    Instant delay{0};     ///< D
+    Instant latency{0};   ///< L
+    int driftPpm = 0;     ///< either way
+
+    [[nodiscard]] Instant stretched(Instant time) const;
+    [[nodiscard]] Instant skew(std::uint8_t priority) const;        ///< S
+    [[nodiscard]] Instant masterDown(std::uint8_t priority) const;  ///< M
+    [[nodiscard]] Instant dual() const;
+    [[nodiscard]] Instant none(std::uint8_t priority, std::int64_t eligible) const;
+    [[nodiscard]] Instant best(std::uint8_t priority, Instant preemptDelay, std::int64_t eligible) const;
+    [[nodiscard]] Instant resigned(std::uint8_t priority) const;
+    [[nodiscard]] Instant refreshed() const;  ///< to be added to settled
+};
+
+/// One host as the others could know it.
+struct Member {
+    bool runs = false;      ///< is a member
+    bool eligible = false;  ///< BACKUP or MASTER
+    bool master = false;
+    bool preempts = false;
+    std::uint8_t priority = 0;
+    std::uint8_t believes = kNobody;  ///< where its ARP entry of the VIP points to
+    Instant preemptDelay{0};
+
+    static constexpr std::uint8_t kNobody = 0xFF;
+    bool operator==(const Member&) const = default;
+};
+
+class Invariants {
+  public:
+    Invariants(const Bounds& bounds, std::size_t hosts) : bounds_(bounds), members_(hosts) {}
+
+    /// Something happened to the group; not quiet before `quietFrom`.
+    void disturbed(std::size_t group, Instant quietFrom);
+    /// The holder of a group that had settled resigned just now: for good, or (`betterThan`) for a better
+    /// one.
+    void resigned(std::size_t group, Instant now, const Network& network,
+                  std::optional<std::uint8_t> betterThan);
+
+    /// After every change. Returns what the change violates by itself.
+    std::optional<Violation> update(Instant now, std::span<const Member> members, const Network& network);
+    /// The condition that should have been met before `now`.
+    [[nodiscard]] std::optional<Violation> overdue(Instant now) const;
+
+    [[nodiscard]] bool settled(std::size_t group, Instant now) const { return now > groups_[group].settled; }
+    /// How long after a disturbance the group is settled, whoever is eligible.
+    [[nodiscard]] Instant longestSettling(Instant preemptDelay) const;
+
+  private:
+    struct Promise {
+        std::uint8_t priority = 0;
+        Instant deadline = kNever;
+    };
+    struct Group {
+        Instant quietFrom{0};
+        Instant settled = kNever;
+        Instant deadline = kNever;  ///< the earliest of what is to be met
+        const char* what = "";
+        Promise promise;
+    };
+
+    struct Summary {
+        std::int64_t eligible = 0;
+        std::size_t masters = 0;
+        std::size_t master = 0;   ///< one of them
+        std::uint8_t best = 0;    ///< the highest priority of the eligible
+        std::uint8_t holder = 0;  ///< and of the masters
+    };
+    [[nodiscard]] Summary summary(std::size_t group, const Network& network) const;
+    void judge(std::size_t group, Instant now, const Network& network);
+
+    const Bounds bounds_;
+    std::vector<Member> members_;
+    std::array<Group, kMaxHosts> groups_{};
+    std::array<std::array<Instant, kMaxHosts>, kMaxHosts> dualSince_{};
+    Instant earliest_ = kNever;
+};
+
+}  // namespace fairlead::simulation

@@ -1,0 +1,31 @@
+#pragma once
+// What must hold of every single step of one router, whatever the network does: RFC 9568 §6.4 read once more,
+// independently of vrrp::Router. The answer names what is wrong; nullptr: nothing.
+
+#include <optional>
+
+#include "agent/vrrp/router.h"
+#include "tests/simulation/subject.h"
+
+namespace fairlead::simulation {
+
+/// A router as it was before a step.
+struct Before {
+    vrrp::State state = vrrp::State::Initialize;
+    std::optional<vrrp::TimePoint> deadline;
+    vrrp::Duration silence{0};  ///< since it last advertised
+    bool preempts = true;       ///< at once
+};
+
+/// The order and the content of what it asks for: who takes over advertises, installs, announces; who leaves
+/// removes the address before it resigns; nobody advertises another priority than its own or 0; no timer
+/// without a state that needs it.
+const char* wrongActions(const vrrp::Actions& actions, const Before& before, const Subject& after,
+                         bool started);
+
+/// Who yields to what, and how an advertisement moves the timer: timed by its reception, not by its reading.
+const char* wrongReception(const vrrp::Advertisement& advertisement, vrrp::TimePoint receivedAt,
+                           const vrrp::RouterOptions& options, const boost::asio::ip::address& primary,
+                           const Before& before, const Subject& after);
+
+}  // namespace fairlead::simulation
