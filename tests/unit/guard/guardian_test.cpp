@@ -155,9 +155,9 @@ class AgentProcess {
             errors_.in.reset();
             orders_.in.reset();
             Testament testament;
-            Guardian guardian = Guardian::split(testament, options);
-            if (!guardian.problem().empty()) answer(guardian.problem());
-            live(testament, guardian, orders_.out.get());
+            Guardian ours = Guardian::split(testament, options);
+            if (!ours.problem().empty()) answer(ours.problem());
+            live(testament, ours, orders_.out.get());
         }
         orders_.out.reset();
         answers_.in.reset();
@@ -243,6 +243,10 @@ class GuardianTest : public testing::Test {
         openEars();
         setns(host.get(), CLONE_NEWNET);
         ASSERT_TRUE(await([] { return run("ip link show eth0").find("state UP") != std::string::npos; }));
+        // IPv6 is there a moment after the carrier, on either side: neighbour discovery shows it.
+        ASSERT_TRUE(await([] {
+            return run("ping -6 -c 1 -W 1 fd09::2 2>&1 || true").find(" 0% packet loss") != std::string::npos;
+        }));
     }
     void TearDown() override {
         if (home_) setns(home_.get(), CLONE_NEWNET);
@@ -354,10 +358,10 @@ INSTANTIATE_TEST_SUITE_P(Guardian, EveryShape,
                          testing::Values(GuardianOptions{.shape = Shape::Child},
                                          GuardianOptions{.shape = Shape::Child, .pidfd = false},
                                          GuardianOptions{.shape = Shape::Parent}),
-                         [](const auto& info) {
-                             return info.param.shape == Shape::Parent ? "Parent"
-                                    : info.param.pidfd                ? "Child"
-                                                                      : "ChildWithoutPidfd";
+                         [](const auto& given) {
+                             return given.param.shape == Shape::Parent ? "Parent"
+                                    : given.param.pidfd                ? "Child"
+                                                                       : "ChildWithoutPidfd";
                          });
 
 TEST_P(EveryShape, ForAKilledAgentTheAddressGoesAndThePeersAreTold) {
@@ -371,7 +375,9 @@ TEST_P(EveryShape, ForAKilledAgentTheAddressGoesAndThePeersAreTold) {
     EXPECT_THAT(line, testing::MatchesRegex("W[0-9]{4} [0-9:.]{15} guard\\] the agent died; gave its "
                                             "address up and told the peers .*\n"));
     EXPECT_THAT(line, HasSubstr("removed=\"10.9.0.100,10.9.0.101,fd09::100\" interface=eth0 messages=7\n"));
-    if (GetParam().shape == Shape::Parent) EXPECT_THAT(line, HasSubstr(" cause=SIGKILL "));
+    if (GetParam().shape == Shape::Parent) {
+        EXPECT_THAT(line, HasSubstr(" cause=SIGKILL "));
+    }
 }
 
 TEST_P(EveryShape, AfterACleanExitNothingIsDone) {
@@ -448,7 +454,9 @@ TEST_P(EveryShape, SignalsDoNotEndTheGuardianBeforeTheAgent) {
     kill(process.guardian, GetParam().shape == Shape::Parent ? SIGHUP : SIGTERM);
     kill(process.guardian, SIGPIPE);
     kill(process.guardian, SIGALRM);
-    if (GetParam().shape == Shape::Parent) EXPECT_EQ(process.read(), "HUP");
+    if (GetParam().shape == Shape::Parent) {
+        EXPECT_EQ(process.read(), "HUP");
+    }
     EXPECT_EQ(process.ask('a'), "alive");
     kill(process.agent, SIGKILL);
     expectEverything();
