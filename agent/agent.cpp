@@ -32,6 +32,7 @@
 #include "agent/vrrp/hmac.h"
 #include "agent/vrrp/priority.h"
 #include "agent/vrrp/replay_state.h"
+#include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
 #include "lb/proxy/proxy.h"
@@ -87,6 +88,7 @@ class Agent {
   public:
     Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian)
         : configuration_(configuration),
+          routers_(config::routers(configuration)),
           testament_(testament),
           guardian_(guardian),
           started_(Clock::now()),
@@ -226,10 +228,9 @@ class Agent {
     }
 
     void buildElection() {
-        std::vector<vrrp::RouterOptions> routers = config::routers(configuration_);
-        if (configuration_.vrrp.authentication == vrrp::Authentication::Hmac) readAuthentication(routers);
+        if (configuration_.vrrp.authentication == vrrp::Authentication::Hmac) readAuthentication();
         net::ElectionOptions options{
-            .routers = std::move(routers),
+            .routers = routers_,
             .interface = configuration_.vip.interface,
             .unicastPeers = configuration_.peers,
             .peersAreNodes = !configuration_.peers,
@@ -245,13 +246,13 @@ class Agent {
     }
 
     /// The keys, and what an earlier run left against replays.
-    void readAuthentication(std::vector<vrrp::RouterOptions>& routers) {
+    void readAuthentication() {
         const auto file = vrrp::readHmacKeyFile(configuration_.keyFile);
         if (!file)
             throw located(configuration_, "vrrp.authentication.keyFile", std::runtime_error(file.error()));
         if (!file->warning.empty()) logging::warning("vrrp", file->warning);
         const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(file->keys);
-        for (vrrp::RouterOptions& router : routers) {
+        for (vrrp::RouterOptions& router : routers_) {
             router.authenticator = authenticator;
             vrrp::ReplayState state;
             if (!configuration_.replayFile.empty()) {
@@ -280,8 +281,8 @@ class Agent {
         for (std::size_t i = 0; i < replayFiles_.size() && i < routers.size(); ++i) {
             if (!routers[i].replay) continue;
             const auto& [sender, heard] = *routers[i].replay;
-            const auto step = ending ? std::chrono::milliseconds(0)
-                                     : vrrp::replayStep(config::routers(configuration_)[i].replayWindow);
+            const auto step =
+                ending ? std::chrono::milliseconds(0) : vrrp::replayStep(routers_[i].replayWindow);
             if (!ending && !vrrp::saveDue(replayStates_[i], sender, heard, step)) continue;
             vrrp::ReplayState next = vrrp::toSave(replayStates_[i], sender, heard, step);
             if (const auto written = vrrp::writeReplayState(replayFiles_[i], next); !written) {
@@ -462,7 +463,7 @@ class Agent {
                 const vrrp::Transition& transition = event.transition;
                 logging::info("vrrp", std::string("became ") + vrrp::toString(transition.to),
                               {{"vrid", transition.virtualRouterId},
-                               {"family", transition.ipv6 ? "ipv6" : "ipv4"},
+                               {"family", vrrp::familyLabel(transition.ipv6)},
                                {"from", vrrp::toString(transition.from)},
                                {"priority", transition.priority},
                                {"cause", transition.cause}});
@@ -491,7 +492,7 @@ class Agent {
         admin::StatusReport report{.nodeName = configuration_.nodeName,
                                    .now = Clock::now(),
                                    .started = started_,
-                                   .routerOptions = config::routers(configuration_),
+                                   .routerOptions = routers_,
                                    .routers = election_->status(),
                                    .priorityExplanation = priorityExplanation_,
                                    .checks = checks_->status(),
@@ -535,6 +536,7 @@ class Agent {
     }
 
     const config::Configuration& configuration_;
+    std::vector<vrrp::RouterOptions> routers_;  ///< one for each family among the VIPs
     guard::Testament& testament_;
     guard::Guardian& guardian_;
     const Clock::time_point started_;

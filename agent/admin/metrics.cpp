@@ -99,7 +99,7 @@ void addRouters(Families& families, const std::vector<vrrp::RouterStatus>& route
     Family latest = gauge("fairlead_vrrp_timer_late_seconds_max", "The latest that an election timer fired.");
     for (const vrrp::RouterStatus& router : routers) {
         const Labels labels{{.name = "vrid", .value = std::to_string(router.virtualRouterId)},
-                            {.name = "family", .value = router.ipv6 ? "ipv6" : "ipv4"}};
+                            {.name = "family", .value = vrrp::familyLabel(router.ipv6)}};
         state.add(labels, static_cast<double>(router.state));
         priority.add(labels, static_cast<double>(router.priority));
         for (const auto& [change, count] : router.transitions) {

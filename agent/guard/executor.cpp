@@ -1,34 +1,29 @@
 #include "agent/guard/executor.h"
 
-#include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <span>
+#include <stdexcept>
 
 #include "agent/net/descriptor.h"
+#include "agent/net/netlink.h"
+#include "agent/net/received.h"
+#include "agent/net/socket_options.h"
 #include "agent/net/system_error.h"
 
 namespace fairlead::guard {
 namespace {
 
-constexpr int kHops = 255;
-constexpr int kInternetworkControl = 0xC0;  // CS6
-constexpr int kSocketPriority = 6;          // TC_PRIO_INTERACTIVE
-
-std::string text(const PlainAddress& address) {
-    std::array<char, INET6_ADDRSTRLEN> buffer{};
-    return inet_ntop(address.family, address.bytes.data(), buffer.data(), buffer.size()) ? buffer.data()
-                                                                                         : "?";
+boost::asio::ip::address addressOf(const PlainAddress& plain) {
+    if (plain.family == AF_INET6) return boost::asio::ip::address_v6(plain.bytes);
+    return boost::asio::ip::address_v4({plain.bytes[0], plain.bytes[1], plain.bytes[2], plain.bytes[3]});
 }
 
 std::size_t length(const PlainAddress& address) {
@@ -80,111 +75,50 @@ void removeAddresses(const PlainWill& will, Outcome& outcome) {
     for (const PlainAddress& vip : std::span(will.vips).first(will.vipCount)) {
         const int error = removeAddress(netlink.get(), vip, will.interfaceIndex);
         if (error == 0) {
-            append(outcome.removed, text(vip), ",");
+            append(outcome.removed, addressOf(vip).to_string(), ",");
         } else if (error != EADDRNOTAVAIL && error != ENODEV) {
-            append(outcome.failures, "removing " + text(vip) + ": " + net::errnoText(error), "; ");
+            append(outcome.failures, "removing " + addressOf(vip).to_string() + ": " + net::errnoText(error),
+                   "; ");
         }
     }
 }
 
-bool setOptions(int fd, int family, int interfaceIndex) {
-    const auto set = [fd](int level, int option, const auto& value) {
-        return setsockopt(fd, level, option, &value, sizeof value) == 0;
-    };
-    bool done = false;
-    if (family == AF_INET) {
-        const ip_mreqn interface{.imr_multiaddr = {}, .imr_address = {}, .imr_ifindex = interfaceIndex};
-        done = set(IPPROTO_IP, IP_TTL, kHops) && set(IPPROTO_IP, IP_MULTICAST_TTL, kHops) &&
-               set(IPPROTO_IP, IP_MULTICAST_LOOP, 0) && set(IPPROTO_IP, IP_MULTICAST_IF, interface) &&
-               set(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT) &&
-               set(IPPROTO_IP, IP_TOS, kInternetworkControl);
-    } else {
-        done = set(IPPROTO_IPV6, IPV6_UNICAST_HOPS, kHops) && set(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, kHops) &&
-               set(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0) &&
-               set(IPPROTO_IPV6, IPV6_MULTICAST_IF, interfaceIndex) &&
-               set(IPPROTO_IPV6, IPV6_TCLASS, kInternetworkControl);
-    }
-    // After IP_TOS, which would overwrite it.
-    return done && set(SOL_SOCKET, SO_PRIORITY, kSocketPriority);
-}
-
 /// Only a group or a link-local address needs to be told the interface: other peers may be behind a router.
-bool needsInterface(const PlainAddress& address) {
-    if (address.family == AF_INET) return address.bytes[0] >= 224;
-    return address.bytes[0] == 0xFF || (address.bytes[0] == 0xFE && (address.bytes[1] & 0xC0) == 0x80);
-}
-
-bool sendTo(int fd, const PlainMessage& message, const PlainDestination& destination, int interfaceIndex) {
-    const int scope = needsInterface(destination.address) ? interfaceIndex : 0;
-    sockaddr_storage to{};
-    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
-    iovec data{.iov_base = const_cast<std::uint8_t*>(message.bytes.data()), .iov_len = message.size};
-    msghdr header{};
-    header.msg_name = &to;
-    header.msg_iov = &data;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    cmsghdr* information = CMSG_FIRSTHDR(&header);
-    if (message.source.family == AF_INET) {
-        sockaddr_in name{};
-        name.sin_family = AF_INET;
-        name.sin_port = htons(destination.port);
-        std::memcpy(&name.sin_addr, destination.address.bytes.data(), sizeof name.sin_addr);
-        std::memcpy(&to, &name, sizeof name);
-        header.msg_namelen = sizeof name;
-        in_pktinfo from{.ipi_ifindex = scope, .ipi_spec_dst = {}, .ipi_addr = {}};
-        std::memcpy(&from.ipi_spec_dst, message.source.bytes.data(), sizeof from.ipi_spec_dst);
-        information->cmsg_level = IPPROTO_IP;
-        information->cmsg_type = IP_PKTINFO;
-        information->cmsg_len = CMSG_LEN(sizeof from);
-        std::memcpy(CMSG_DATA(information), &from, sizeof from);
-        header.msg_controllen = CMSG_SPACE(sizeof from);
-    } else {
-        sockaddr_in6 name{};
-        name.sin6_family = AF_INET6;
-        name.sin6_port =
-            htons(message.protocol == Protocol::Udp ? destination.port : 0);  // raw: it means the protocol
-        name.sin6_scope_id = static_cast<std::uint32_t>(scope);
-        std::memcpy(&name.sin6_addr, destination.address.bytes.data(), sizeof name.sin6_addr);
-        std::memcpy(&to, &name, sizeof name);
-        header.msg_namelen = sizeof name;
-        in6_pktinfo from{.ipi6_addr = {}, .ipi6_ifindex = static_cast<unsigned>(scope)};
-        std::memcpy(&from.ipi6_addr, message.source.bytes.data(), sizeof from.ipi6_addr);
-        information->cmsg_level = IPPROTO_IPV6;
-        information->cmsg_type = IPV6_PKTINFO;
-        information->cmsg_len = CMSG_LEN(sizeof from);
-        std::memcpy(CMSG_DATA(information), &from, sizeof from);
-    }
-    return sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+bool needsInterface(const boost::asio::ip::address& address) {
+    return address.is_multicast() || (address.is_v6() && address.to_v6().is_link_local());
 }
 
 void sendMessage(const PlainMessage& message, int interfaceIndex, Outcome& outcome) {
     const bool udp = message.protocol == Protocol::Udp;
     const net::Descriptor fd(socket(message.source.family, (udp ? SOCK_DGRAM : SOCK_RAW) | SOCK_CLOEXEC,
                                     static_cast<int>(message.protocol)));
-    if (!fd || !setOptions(fd.get(), message.source.family, interfaceIndex)) {
+    if (!fd) {
         append(outcome.failures, "socket for the messages: " + net::errnoText(errno), "; ");
         return;
     }
+    try {
+        net::prepareSending(fd.get(), message.source.family == AF_INET6, interfaceIndex);
+    } catch (const std::runtime_error& error) {
+        append(outcome.failures, error.what(), "; ");
+        return;
+    }
+    const boost::asio::ip::address source = addressOf(message.source);
+    const auto bytes = std::span(message.bytes).first(message.size);
     // Without a gap: a peer that starts a timer at the first one would start it anew at a later one.
     for (int i = 0; i < message.repeat; ++i) {
         for (const PlainDestination& destination :
              std::span(message.destinations).first(message.destinationCount)) {
-            if (sendTo(fd.get(), message, destination, interfaceIndex)) {
+            const boost::asio::ip::address to = addressOf(destination.address);
+            const auto sent = net::sendTo(fd.get(), bytes, needsInterface(to) ? interfaceIndex : 0, source,
+                                          to, udp ? destination.port : std::uint16_t{0});
+            if (sent) {
                 ++outcome.sent;
-            } else if (const int error = errno; i == 0) {
-                append(outcome.failures,
-                       "sending to " + text(destination.address) + ": " + net::errnoText(error), "; ");
+            } else if (i == 0) {
+                append(outcome.failures, "sending to " + to.to_string() + ": " + net::errnoText(sent.error()),
+                       "; ");
             }
         }
     }
-}
-
-std::string interfaceName(int index) {
-    std::array<char, IF_NAMESIZE> name{};
-    return if_indextoname(static_cast<unsigned>(index), name.data()) ? name.data()
-                                                                     : "interface " + std::to_string(index);
 }
 
 }  // namespace
@@ -195,7 +129,7 @@ Outcome execute(const PlainWill& will) {
     removeAddresses(will, outcome);
     for (const PlainMessage& message : std::span(will.messages).first(will.messageCount))
         sendMessage(message, will.interfaceIndex, outcome);
-    outcome.interface = interfaceName(will.interfaceIndex);
+    outcome.interface = net::Netlink::interfaceName(will.interfaceIndex);
     return outcome;
 }
 

@@ -21,6 +21,7 @@
 
 #include "agent/guard/executor.h"
 #include "agent/net/realtime.h"
+#include "agent/net/signals_blocked.h"
 #include "agent/net/system_error.h"
 
 namespace fairlead::guard {
@@ -168,22 +169,6 @@ std::optional<int> reap(pid_t agent) {
     _exit(killed ? 128 + WTERMSIG(*status) : WEXITSTATUS(*status));
 }
 
-/// Blocks every signal until it goes out of scope; the guardian never leaves it.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
-
 /// What becomes readable when the calling process dies, to be inherited by its child.
 struct DeathWatch {
     Descriptor watched;   ///< the child's
@@ -221,7 +206,8 @@ Guardian Guardian::split(const Testament& testament, const GuardianOptions& opti
         guardian.gone_ = true;
         guardian.problem_ = std::string(what) + ": " + net::errnoText(error);
     };
-    const SignalsBlocked blocked;
+    // The guardian never leaves it.
+    const net::SignalsBlocked blocked;
     if (guardian.isParent_) {
         const Descriptor signals = watchSignals();
         const pid_t agent = signals ? fork() : -1;

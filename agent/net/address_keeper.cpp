@@ -106,7 +106,7 @@ std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep() {
     if (!read) return std::unexpected(read.error());
     std::vector<RemovedAddress> removed;
     for (const AddressRecord& record : found) {
-        const std::string interface = netlink_.interfaceName(record.interfaceIndex);
+        const std::string interface = Netlink::interfaceName(record.interfaceIndex);
         const auto done = netlink_.order(deleteRequest(record.address, record.interfaceIndex));
         if (!done && done.error() != -NLE_NOADDR && done.error() != -NLE_NODEV) {
             return std::unexpected("removing " + record.address.to_string() + " from " + interface + ": " +
@@ -123,7 +123,7 @@ std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp
     for (const address& vip : vips_) {
         const auto done = netlink_.order(addRequest(vip, interfaceIndex));
         if (done) continue;
-        std::string text = "adding " + vip.to_string() + " to " + netlink_.interfaceName(interfaceIndex) +
+        std::string text = "adding " + vip.to_string() + " to " + Netlink::interfaceName(interfaceIndex) +
                            ": " + errorText(done.error());
         if (const auto undone = remove(); !undone) text += "; " + undone.error();
         return std::unexpected(std::move(text));

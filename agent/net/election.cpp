@@ -2,7 +2,6 @@
 
 #include <linux/capability.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include <optional>
 #include <stdexcept>
@@ -11,26 +10,11 @@
 
 #include "agent/net/election_channel.h"
 #include "agent/net/election_loop.h"
+#include "agent/net/signals_blocked.h"
 #include "agent/net/system_error.h"
 
 namespace fairlead::net {
 namespace {
-
-/// Signals are for the other threads; the new one inherits the mask.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
 
 void requireCapabilities(const std::string& interface) {
     if (!hasCapability(CAP_NET_RAW))
@@ -74,6 +58,7 @@ void Election::start() {
     if (impl_->thread.joinable()) throw std::logic_error("election started twice");
     requireCapabilities(impl_->options.interface);
     impl_->loop.emplace(impl_->options, impl_->observer, impl_->channel);
+    // Signals are for the other threads; the new one inherits the mask.
     const SignalsBlocked blocked;
     impl_->thread = std::thread([this] {
         pthread_setname_np(pthread_self(), "vrrp");

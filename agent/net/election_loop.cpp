@@ -12,6 +12,7 @@
 #include "agent/net/realtime.h"
 #include "agent/net/system_error.h"
 #include "agent/vrrp/group.h"
+#include "agent/vrrp/text.h"
 
 namespace fairlead::net {
 namespace {
@@ -163,21 +164,22 @@ void ElectionLoop::applyConditions() {
         for (const auto& other : routers_) {
             if (other == router || !elsewhere.empty()) continue;
             const std::string fault = other->ownFault();
-            if (!fault.empty()) elsewhere = std::string(other->ipv6() ? "IPv6" : "IPv4") + " can't: " + fault;
+            if (!fault.empty()) elsewhere = std::string(vrrp::familyName(other->ipv6())) + " can't: " + fault;
         }
         router->applyCondition(elsewhere);
     }
 }
 
 void ElectionLoop::moveTogether() {
+    if (routers_.size() < 2) return;
     std::vector<vrrp::GroupMember> members;
     members.reserve(routers_.size());
     for (std::size_t i = 0; i < routers_.size(); ++i)
         members.push_back({.before = before_[i], .now = routers_[i]->state()});
-    if (const auto order = vrrp::followGroup(members); order && routers_.size() > 1) {
+    if (const auto order = vrrp::followGroup(members); order) {
         const VirtualRouter& moved = *routers_[order->because];
         const std::string cause =
-            std::string("together with ") + (moved.ipv6() ? "IPv6" : "IPv4") + ": " + moved.cause();
+            std::string("together with ") + vrrp::familyName(moved.ipv6()) + ": " + moved.cause();
         for (const auto& router : routers_) {
             if (router.get() == &moved) continue;
             if (order->what == vrrp::GroupOrder::What::Yield) {

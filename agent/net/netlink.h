@@ -72,7 +72,7 @@ class Netlink {
     std::string interfaceNames();
 
     /// "eth0", or "interface 7" if it is gone.
-    std::string interfaceName(int index);
+    static std::string interfaceName(int index);
 
   private:
     int dumpAddresses(int interfaceIndex, const std::function<void(const AddressRecord&)>& visit);

@@ -23,6 +23,9 @@ void setOption(int fd, int level, int option, const Value& value, const char* na
 /// back and goes out by that interface. Throws std::runtime_error.
 void prepareLinkSocket(int fd, bool ipv6, const std::string& interface, int interfaceIndex);
 
+/// Of that what matters for sending alone. Throws std::runtime_error.
+void prepareSending(int fd, bool ipv6, int interfaceIndex);
+
 /// Throws std::runtime_error.
 void joinVrrpGroup(int fd, bool ipv6, int interfaceIndex);
 

@@ -28,10 +28,6 @@ bool contains(const auto& list, const address& wanted) {
     return std::ranges::find(list, wanted) != list.end();
 }
 
-const char* familyName(bool ipv6) {
-    return ipv6 ? "IPv6" : "IPv4";
-}
-
 }  // namespace
 
 VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vector<address>> peers,
@@ -383,12 +379,8 @@ void VirtualRouter::writeLastWill() {
 void VirtualRouter::sendHelloIfDue() {
     if (!peerSocket_ || clock() < nextHello_) return;
     nextHello_ = clock() + vrrp::Candidates::kHelloInterval;
-    tellPeers(vrrp::PeerMessage::Kind::Hello);
-}
-
-void VirtualRouter::tellPeers(vrrp::PeerMessage::Kind kind) {
     for (const address& to : destinations_)
-        tellPeer(kind, to);
+        tellPeer(vrrp::PeerMessage::Kind::Hello, to);
 }
 
 void VirtualRouter::tellPeer(vrrp::PeerMessage::Kind kind, const address& to) {
@@ -519,7 +511,7 @@ std::string VirtualRouter::ownFault() const {
     // A Node list that holds this host alone is a cluster of one.
     if (around_.peersAreNodes && listedOurselves_) return {};
     return std::string(around_.peersAreNodes ? "the Node list" : "vrrp.peers") + " names no " +
-           familyName(ipv6()) + " address of another host";
+           vrrp::familyName(ipv6()) + " address of another host";
 }
 
 vrrp::RouterStatus VirtualRouter::status() const {

@@ -61,8 +61,6 @@ class VirtualRouter {
     /// Everything that had arrived when it was called; before any timer is acted on.
     void drain();
     void heed(const LinkNews& news);
-    /// Looks at the interface again.
-    void refreshInterface();
     void actOnTimers();
     /// Tells the router where its condition has changed. `elsewhere`: why another of the group is in FAULT.
     void applyCondition(const std::string& elsewhere);
@@ -105,7 +103,6 @@ class VirtualRouter {
     void perform(const vrrp::Actions& actions);
     void send(std::uint8_t priority);
     void sendHelloIfDue();
-    void tellPeers(vrrp::PeerMessage::Kind kind);
     void tellPeer(vrrp::PeerMessage::Kind kind, const boost::asio::ip::address& to);
     void installAddresses();
     void removeAddresses();
@@ -113,6 +110,8 @@ class VirtualRouter {
     void announceIfDue();
     void restoreAddresses();
 
+    /// Looks at the interface again.
+    void refreshInterface();
     void openSockets();
     void chooseUnicastPeers();
 

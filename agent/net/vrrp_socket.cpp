@@ -32,10 +32,10 @@ void attachFilter(int fd, bool ipv6, std::uint8_t virtualRouterId) {
 }  // namespace
 
 VrrpSocket::VrrpSocket(const std::string& interface, int interfaceIndex, const vrrp::RouterOptions& router)
-    : interfaceIndex_(interfaceIndex),
-      socket_(socket(router.ipv6() ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                     vrrp::kIpProtocol)) {
-    if (!socket_) {
+    : LinkSocket(Descriptor(socket(router.ipv6() ? AF_INET6 : AF_INET,
+                                   SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, vrrp::kIpProtocol)),
+                 interfaceIndex, 0) {
+    if (fd() < 0) {
         const int error = errno;
         throw std::runtime_error("raw socket: " + errnoText(error) +
                                  missingCapability(CAP_NET_RAW, "CAP_NET_RAW"));

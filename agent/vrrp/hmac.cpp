@@ -9,15 +9,15 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/vrrp/layout.h"
+
 namespace fairlead::vrrp {
 namespace {
 
 using boost::asio::ip::address;
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::size_t kHeaderSize = 8;
 constexpr std::size_t kChecksumAt = 6;
-constexpr std::size_t kAuthenticationSize = 8;  // of version 2 over IPv4
 
 // The trailer.
 constexpr std::size_t kKeyIdAt = 1;
@@ -104,9 +104,7 @@ HmacKey::~HmacKey() {
 
 std::expected<SealedMessage, HmacReject> splitTrailer(Bytes payload, bool ipv6) {
     if (payload.size() < kHeaderSize) return std::unexpected(HmacReject::Length);
-    const bool version2 = payload[0] >> 4 == 2;
-    const std::size_t size = kHeaderSize + std::size_t{payload[3]} * (ipv6 ? 16 : 4) +
-                             (version2 && !ipv6 ? kAuthenticationSize : 0);
+    const std::size_t size = messageSize(payload[0] >> 4, ipv6, payload[3]);
     if (payload.size() == size) return std::unexpected(HmacReject::Missing);
     if (payload.size() != size + kHmacTrailerSize) return std::unexpected(HmacReject::Length);
     return SealedMessage{.message = payload.first(size), .trailer = payload.subspan(size)};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/vrrp/layout.h"
 #include "agent/vrrp/password.h"
 
 namespace fairlead::vrrp {
@@ -13,8 +14,6 @@ using boost::asio::ip::address_v4;
 using boost::asio::ip::address_v6;
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::size_t kHeaderSize = 8;
-constexpr std::size_t kAuthenticationSize = 8;
 constexpr std::size_t kMinIpHeader = 20;
 constexpr std::uint8_t kTypeAdvertisement = 1;
 constexpr std::uint8_t kAuthNone = 0;
@@ -56,14 +55,6 @@ std::uint32_t addressSum(const address& address) {
 /// Source, destination, protocol, length: RFC 5798 §5.2.8 over IPv4, RFC 8200 §8.1 over IPv6.
 std::uint32_t pseudoHeaderSum(const address& source, const address& destination, std::size_t length) {
     return addressSum(source) + addressSum(destination) + kIpProtocol + static_cast<std::uint32_t>(length);
-}
-
-constexpr std::size_t addressSize(bool ipv6) {
-    return ipv6 ? 16 : 4;
-}
-
-std::size_t messageSize(std::uint8_t version, bool ipv6, std::size_t count) {
-    return kHeaderSize + addressSize(ipv6) * count + (version == 2 ? kAuthenticationSize : 0);
 }
 
 address readAddress(Bytes bytes, std::size_t at, bool ipv6) {

@@ -26,6 +26,14 @@ std::string describe(Duration duration) {
     return trimmed(seconds * 1e6, 1, "us");
 }
 
+const char* familyName(bool ipv6) {
+    return ipv6 ? "IPv6" : "IPv4";
+}
+
+const char* familyLabel(bool ipv6) {
+    return ipv6 ? "ipv6" : "ipv4";
+}
+
 std::string macText(const std::array<std::uint8_t, 6>& mac) {
     std::array<char, 18> text{};
     std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "agent/guard/executor.h"
+#include "tests/unit/net/lab.h"
 
 namespace fairlead::guard {
 namespace {
@@ -224,7 +225,7 @@ class AgentProcess {
 class GuardianTest : public testing::Test {
   protected:
     void SetUp() override {
-        if (geteuid() != 0) GTEST_SKIP() << "needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN)";
+        REQUIRE_ROOT();
         prctl(PR_SET_CHILD_SUBREAPER, 1);  // a guardian that outlives its agent is ours to reap
         home_ = space();
         ASSERT_EQ(unshare(CLONE_NEWNET), 0);
