@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using vrrp::State;
 using vrrp::TimePoint;
 
-constexpr std::size_t kQueueBound = 256;  // of the kernel's receive buffer
+constexpr std::size_t kQueueBound = 512;  // of the kernel's receive buffer
 
 /// As agent/net/address_keeper.cpp has it.
 vrrp::Duration lifetime(vrrp::Duration interval) {
@@ -54,7 +54,7 @@ void Host::boot(Instant instant) {
     installed_ = listenedAgain_ = waives_ = false;
     announcements_.stop();
     addressUntil_ = now;  // what an earlier run left is removed
-    lastEmpty_ = resumed_ = lastSent_ = now;
+    lastEmpty_ = lastArrival_ = resumed_ = lastSent_ = now;
     subject_.emplace(settings_.options, settings_.mutation);
     subject_->setPriority(priority_, checkFault_, now);
     step(now, [&](Subject& router) { return router.start(condition(), now); });
@@ -92,7 +92,8 @@ void Host::resume(Instant instant) {
 
 void Host::arrive(const Packet& packet, Instant instant) {
     if (power_ == Power::Off || !linkUp_ || (power_ == Power::Frozen && deaf_)) return;
-    if (queue_.size() < kQueueBound) queue_.push_back({.packet = packet, .at = clock_.at(instant)});
+    lastArrival_ = clock_.at(instant);
+    if (queue_.size() < kQueueBound) queue_.push_back({.packet = packet, .at = lastArrival_});
 }
 
 void Host::named(const boost::asio::ip::address& by, Instant instant) {
@@ -184,12 +185,12 @@ void Host::actOnTimers(TimePoint now, bool holderHeard) {
         const State was = subject_->state();
         const bool late = now - *deadline > subject_->masterDownInterval() / 3;
         step(now, [&](Subject& router) { return router.timerExpired(now); });
-        if (subject_->deadline() && *subject_->deadline() <= now) expect("set its timer in the past");
         if (was == State::Backup && subject_->state() == State::Master) {
             if (holderHeard) expect("took over although the holder's advertisement waited in its socket");
             if (late && !listenedAgain_) expect("woke up late and took over without listening again");
         }
         listenedAgain_ = subject_->state() == State::Backup;
+        if (subject_->deadline() && *subject_->deadline() <= now) expect("set its timer in the past");
     }
     if (installed_ && addressUntil_ <= now) {
         // The kernel took it while the process did not run: put back.

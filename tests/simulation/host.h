@@ -82,6 +82,12 @@ class Host {
     /// Handed over, and not been the holder since: does not pre-empt.
     [[nodiscard]] bool waives() const { return waives_; }
     [[nodiscard]] vrrp::Duration silence(Instant now) const { return clock_.at(now) - lastSent_; }
+    /// Since the last datagram arrived, read or not.
+    [[nodiscard]] vrrp::Duration unheardFor(Instant now) const { return clock_.at(now) - lastArrival_; }
+    [[nodiscard]] bool overdue(Instant now) const {
+        return subject_ && subject_->deadline() && *subject_->deadline() <= clock_.at(now);
+    }
+    [[nodiscard]] bool deaf() const { return deaf_; }
     [[nodiscard]] bool waiting() const { return !queue_.empty(); }
     [[nodiscard]] const Subject* subject() const { return subject_ ? &*subject_ : nullptr; }
     /// When the process has to act by itself.
@@ -127,6 +133,7 @@ class Host {
     std::deque<Waiting> queue_;
     net::AnnounceSchedule announcements_;
     vrrp::TimePoint lastEmpty_;
+    vrrp::TimePoint lastArrival_;
     vrrp::Duration wallClockStep_{0};
     bool installed_ = false;
     vrrp::TimePoint renewed_;

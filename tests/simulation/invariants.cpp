@@ -41,6 +41,10 @@ Instant Bounds::resigned(std::uint8_t priority) const {
     return delay + stretched(skew(priority)) + 2 * latency;
 }
 
+Instant Bounds::resumed() const {
+    return stretched(std::max<Instant>(interval, 20ms)) + latency;
+}
+
 Instant Bounds::refreshed() const {
     return stretched(kRefresh) + delay + latency;
 }
@@ -53,6 +57,18 @@ void Invariants::disturbed(std::size_t group, Instant quietFrom) {
     groups_[group].quietFrom = std::max(groups_[group].quietFrom, quietFrom);
     groups_[group].settled = kNever;
     groups_[group].promise = {};
+    groups_[group].steady = false;
+}
+
+void Invariants::paused(std::size_t group, Instant quietFrom) {
+    const bool steady = groups_[group].steady || (groups_[group].held && settled(group, quietFrom));
+    disturbed(group, quietFrom);
+    groups_[group].steady = steady;
+}
+
+void Invariants::resumed(std::size_t group, Instant now) {
+    groups_[group].promise = {.deadline = now + bounds_.resumed(),
+                              .what = "no successor soon after a stall in which the master had died"};
 }
 
 void Invariants::resigned(std::size_t group, Instant now, const Network& network,
@@ -67,18 +83,19 @@ void Invariants::resigned(std::size_t group, Instant now, const Network& network
     }
     if (heir != 0)
         groups_[group].promise = {.priority = betterThan ? heir : std::uint8_t{0},
-                                  .deadline = now + bounds_.resigned(heir)};
+                                  .deadline = now + bounds_.resigned(heir),
+                                  .what = "no successor within the skew time of a resignation"};
 }
 
 std::optional<Violation> Invariants::update(Instant now, std::span<const Member> members,
                                             const Network& network) {
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const std::size_t group = network.group(i);
-        const bool moved = members[i].runs && members_[i].runs && members[i].master != members_[i].master;
-        if (moved && settled(group, now) && !network.noisy(group)) {
-            return Violation{now, members[i].master ? "the holder changed although nothing had happened"
-                                                    : "the holder gave up although nothing had happened"};
-        }
+        const bool moved = members[i].master != members_[i].master;
+        if (moved && groups_[group].steady)
+            return Violation{now, "the holder changed although processes were but frozen for a while"};
+        if (moved && settled(group, now))
+            return Violation{now, "the holder changed although nothing had happened"};
     }
     std::ranges::copy(members, members_.begin());
     earliest_ = kNever;
@@ -106,6 +123,7 @@ void Invariants::judge(std::size_t index, Instant now, const Network& network) {
     Group& group = groups_[index];
     group.deadline = group.settled = kNever;
     const Summary all = summary(index, network);
+    group.held = all.masters == 1;
     const Instant quiet = group.quietFrom;
     const bool noisy = network.noisy(index);
     const auto demand = [&](Instant deadline, const char* what) {
@@ -145,8 +163,7 @@ void Invariants::judge(std::size_t index, Instant now, const Network& network) {
         }
     }
     if (all.masters != 0 && all.holder >= group.promise.priority) group.promise = {};
-    if (group.promise.deadline != kNever)
-        demand(group.promise.deadline, "no successor within the skew time of a resignation");
+    if (group.promise.deadline != kNever) demand(group.promise.deadline, group.promise.what);
     earliest_ = std::min(earliest_, group.deadline);
 }
 

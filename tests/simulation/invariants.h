@@ -43,6 +43,14 @@
 //   there is a better one; in either case if its last advertisement but the resignation had arrived (is older
 //   than D), or that one would count for more.
 //
+// a late reader is not a dead master: where a group had settled and all that happened since is that processes
+//   other than the holder's were frozen and ran again, nobody becomes MASTER and the holder stays. (Frozen
+//   processes whose datagrams wait; what a machine that stands still never received is another matter.)
+//
+// a master that died meanwhile is no live one either: a process that runs again, and that nothing had reached
+//   for longer than M(p), sees a master (or is it) within
+//      resumed = max(I, 20 ms) + L
+//
 // clients reach it: from settled + 60 s + D + L after Q on (60 s: the refresh of the announcements), every
 //   member believes the VIP to be where the one MASTER is, if it believes anything.
 
@@ -76,6 +84,7 @@ struct Bounds {
     [[nodiscard]] Instant none(std::uint8_t priority, std::int64_t eligible) const;
     [[nodiscard]] Instant best(std::uint8_t priority, Instant preemptDelay, std::int64_t eligible) const;
     [[nodiscard]] Instant resigned(std::uint8_t priority) const;
+    [[nodiscard]] Instant resumed() const;
     [[nodiscard]] Instant refreshed() const;  ///< to be added to settled
 };
 
@@ -99,6 +108,10 @@ class Invariants {
 
     /// Something happened to the group; not quiet before `quietFrom`.
     void disturbed(std::size_t group, Instant quietFrom);
+    /// Another process than the holder's was frozen, or runs again that was frozen in a steady group.
+    void paused(std::size_t group, Instant quietFrom);
+    /// A process of the group runs again that nothing had reached for longer than M, and there is no master.
+    void resumed(std::size_t group, Instant now);
     /// The holder of a group that had settled resigned just now: for good, or (`betterThan`) for a better
     /// one.
     void resigned(std::size_t group, Instant now, const Network& network,
@@ -110,13 +123,22 @@ class Invariants {
     [[nodiscard]] std::optional<Violation> overdue(Instant now) const;
 
     [[nodiscard]] bool settled(std::size_t group, Instant now) const { return now > groups_[group].settled; }
+    [[nodiscard]] Instant quietFor(std::size_t group, Instant now) const {
+        return now - groups_[group].quietFrom;
+    }
+    /// It had settled, and all that happened since is paused().
+    [[nodiscard]] bool steady(std::size_t group) const { return groups_[group].steady; }
+    [[nodiscard]] bool hasMaster(std::size_t group, const Network& network) const {
+        return summary(group, network).masters != 0;
+    }
     /// How long after a disturbance the group is settled, whoever is eligible.
     [[nodiscard]] Instant longestSettling(Instant preemptDelay) const;
 
   private:
     struct Promise {
-        std::uint8_t priority = 0;
+        std::uint8_t priority = 0;  ///< a master of this priority at least
         Instant deadline = kNever;
+        const char* what = "";
     };
     struct Group {
         Instant quietFrom{0};
@@ -124,6 +146,8 @@ class Invariants {
         Instant deadline = kNever;  ///< the earliest of what is to be met
         const char* what = "";
         Promise promise;
+        bool held = false;    ///< by one master, when last judged
+        bool steady = false;  ///< settled and held, and not disturbed since by more than paused()
     };
 
     struct Summary {

@@ -22,7 +22,8 @@ World::World(const Settings& settings, std::uint64_t seed)
       trace_(settings.trace),
       members_(settings.hosts.size()),
       armed_(settings.hosts.size(), kNever),
-      beliefs_(settings.hosts.size(), Member::kNobody) {
+      beliefs_(settings.hosts.size(), Member::kNobody),
+      bystander_(settings.hosts.size(), false) {
     for (std::size_t i = 0; i < settings_.hosts.size(); ++i) {
         options_.push_back(settings_.hosts[i].options);
         hosts_.push_back(std::make_unique<Host>(i, settings_.hosts[i], static_cast<Surroundings&>(*this)));
@@ -78,9 +79,7 @@ void World::act(const Event& event) {
             break;
         case Event::Kind::Resume:
             if (host.power() != Power::Frozen) break;
-            disturb(network_.group(event.host));
-            host.resume(now_);
-            wake(event.host);
+            resume(event.host);
             break;
         case Event::Kind::Junk:
             sendJunk();
@@ -217,7 +216,7 @@ void World::observe() {
         if (member == members_[i]) continue;
         changed = true;
         // By itself at the end of its startupDelay; what else makes it so has disturbed the group already.
-        if (member.eligible && !members_[i].eligible) disturb(network_.group(i));
+        if (member.eligible && !members_[i].eligible && members_[i].runs) disturb(network_.group(i));
         members_[i] = member;
     }
     stale_ = false;
@@ -226,7 +225,15 @@ void World::observe() {
 }
 
 void World::disturb(std::size_t group) {
+    for (std::size_t host = 0; host < hosts_.size(); ++host) {
+        if (network_.group(host) == group) bystander_[host] = false;
+    }
     invariants_.disturbed(group, std::max(now_, network_.lastNoise()));
+    stale_ = disturbed_ = true;
+}
+
+void World::pause(std::size_t group) {
+    invariants_.paused(group, std::max(now_, network_.lastNoise()));
     stale_ = disturbed_ = true;
 }
 
@@ -278,10 +285,36 @@ void World::stop(std::size_t host) {
 }
 
 void World::freeze(std::size_t host, bool deaf, Instant length) {
-    disturb(network_.group(host));
+    const std::size_t group = network_.group(host);
+    if (deaf || hosts_[host]->state() == State::Master) {
+        disturb(group);
+    } else {
+        pause(group);
+        bystander_[host] = invariants_.steady(group);
+    }
     hosts_[host]->freeze(deaf);
     push(now_ + length, Event::Kind::Resume, host);
     observe();
+}
+
+void World::resume(std::size_t index) {
+    Host& host = *hosts_[index];
+    const std::size_t group = network_.group(index);
+    const Bounds& bounds = settings_.bounds;
+    const bool alone =
+        !network_.noisy(group) && !invariants_.hasMaster(group, network_) &&
+        invariants_.quietFor(group, now_) > std::ssize(hosts_) * (bounds.delay + bounds.latency);
+    if (bystander_[index]) {
+        pause(group);
+    } else {
+        disturb(group);
+    }
+    if (alone && host.state() == State::Backup && host.overdue(now_) && !host.deaf() &&
+        host.unheardFor(now_) > bounds.stretched(bounds.masterDown(host.priority()))) {
+        invariants_.resumed(group, now_);
+    }
+    host.resume(now_);
+    wake(index);
 }
 
 void World::setPriority(std::size_t host, std::uint8_t priority, bool fault) {

@@ -88,7 +88,10 @@ class World final : private Surroundings {
     void armAt(std::size_t host, Instant at);
     [[nodiscard]] Instant latency();
 
+    void resume(std::size_t host);
+
     void disturb(std::size_t group);
+    void pause(std::size_t group);
     void disturbAll();
     /// The holder of a settled group resigns, and what it sent before has arrived.
     [[nodiscard]] bool clearResignation(std::size_t host) const;
@@ -105,6 +108,7 @@ class World final : private Surroundings {
     std::vector<Member> members_;
     std::vector<Instant> armed_;
     std::vector<std::uint8_t> beliefs_;
+    std::vector<bool> bystander_;  ///< frozen in a steady group that has been steady since
     std::vector<Event> heap_;
     std::vector<Packet> packets_;
     std::vector<std::uint32_t> freePackets_;
