@@ -84,8 +84,10 @@ class Host {
     [[nodiscard]] vrrp::Duration silence(Instant now) const { return clock_.at(now) - lastSent_; }
     /// Since the last datagram arrived, read or not.
     [[nodiscard]] vrrp::Duration unheardFor(Instant now) const { return clock_.at(now) - lastArrival_; }
+    /// Its timer has expired, and it will know when what waits for it was received.
     [[nodiscard]] bool overdue(Instant now) const {
-        return subject_ && subject_->deadline() && *subject_->deadline() <= clock_.at(now);
+        return subject_ && subject_->deadline() && *subject_->deadline() <= clock_.at(now) &&
+               wallClockStep_ == vrrp::Duration(0);
     }
     [[nodiscard]] bool deaf() const { return deaf_; }
     [[nodiscard]] bool waiting() const { return !queue_.empty(); }

@@ -45,6 +45,10 @@ Instant Bounds::resumed() const {
     return stretched(std::max<Instant>(interval, 20ms)) + latency;
 }
 
+Instant Bounds::succession() const {
+    return 2 * (delay + latency) + 2 * (stretched(masterDown(1)) - masterDown(1));
+}
+
 Instant Bounds::refreshed() const {
     return stretched(kRefresh) + delay + latency;
 }
@@ -58,6 +62,18 @@ void Invariants::disturbed(std::size_t group, Instant quietFrom) {
     groups_[group].settled = kNever;
     groups_[group].promise = {};
     groups_[group].steady = false;
+    groups_[group].leastHeir = 0;
+}
+
+void Invariants::orphaned(std::size_t group, const Network& network, Instant interval) {
+    std::uint8_t best = 0;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        if (network.group(i) == group && members_[i].eligible && !members_[i].master)
+            best = std::max(best, members_[i].priority);
+    }
+    const Instant step = (bounds_.version == 2 ? Instant(1s) : interval) / 256;
+    const std::int64_t steps = bounds_.succession() / step + 1;
+    groups_[group].leastHeir = static_cast<std::uint8_t>(std::max<std::int64_t>(best - steps, 0));
 }
 
 void Invariants::paused(std::size_t group, Instant quietFrom) {
@@ -94,6 +110,8 @@ std::optional<Violation> Invariants::update(Instant now, std::span<const Member>
         const bool moved = members[i].master != members_[i].master;
         if (moved && groups_[group].steady)
             return Violation{now, "the holder changed although processes were but frozen for a while"};
+        if (moved && members[i].master && members[i].priority < groups_[group].leastHeir)
+            return Violation{now, "a lesser router took over before the best had its turn"};
         if (moved && settled(group, now))
             return Violation{now, "the holder changed although nothing had happened"};
     }
@@ -162,6 +180,7 @@ void Invariants::judge(std::size_t index, Instant now, const Network& network) {
                    "a client believes the address elsewhere for longer than the bound");
         }
     }
+    if (all.masters != 0) group.leastHeir = 0;
     if (all.masters != 0 && all.holder >= group.promise.priority) group.promise = {};
     if (group.promise.deadline != kNever) demand(group.promise.deadline, group.promise.what);
     earliest_ = std::min(earliest_, group.deadline);

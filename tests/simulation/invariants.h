@@ -43,6 +43,12 @@
 //   there is a better one; in either case if its last advertisement but the resignation had arrived (is older
 //   than D), or that one would count for more.
 //
+// the best succeeds: where a group had settled and lost its holder, nobody becomes the first MASTER whose
+// skew
+//   time is longer than that of the best eligible one by more than
+//      margin = 2·D + 2·L + 2·(what clocks may differ over M)
+//   That is what the skew time is for.
+//
 // a late reader is not a dead master: where a group had settled and all that happened since is that processes
 //   other than the holder's were frozen and ran again, nobody becomes MASTER and the holder stays. (Frozen
 //   processes whose datagrams wait; what a machine that stands still never received is another matter.)
@@ -85,7 +91,8 @@ struct Bounds {
     [[nodiscard]] Instant best(std::uint8_t priority, Instant preemptDelay, std::int64_t eligible) const;
     [[nodiscard]] Instant resigned(std::uint8_t priority) const;
     [[nodiscard]] Instant resumed() const;
-    [[nodiscard]] Instant refreshed() const;  ///< to be added to settled
+    [[nodiscard]] Instant succession() const;  ///< the margin
+    [[nodiscard]] Instant refreshed() const;   ///< to be added to settled
 };
 
 /// One host as the others could know it.
@@ -117,6 +124,9 @@ class Invariants {
     void resigned(std::size_t group, Instant now, const Network& network,
                   std::optional<std::uint8_t> betterThan);
 
+    /// A group that had settled lost its holder just now, who had advertised at this interval.
+    void orphaned(std::size_t group, const Network& network, Instant interval);
+
     /// After every change. Returns what the change violates by itself.
     std::optional<Violation> update(Instant now, std::span<const Member> members, const Network& network);
     /// The condition that should have been met before `now`.
@@ -146,8 +156,9 @@ class Invariants {
         Instant deadline = kNever;  ///< the earliest of what is to be met
         const char* what = "";
         Promise promise;
-        bool held = false;    ///< by one master, when last judged
-        bool steady = false;  ///< settled and held, and not disturbed since by more than paused()
+        std::uint8_t leastHeir = 0;  ///< nobody of a lower priority may be the next MASTER
+        bool held = false;           ///< by one master, when last judged
+        bool steady = false;         ///< settled and held, and not disturbed since by more than paused()
     };
 
     struct Summary {

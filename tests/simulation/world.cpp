@@ -242,11 +242,10 @@ void World::disturbAll() {
         disturb(group);
 }
 
-bool World::clearResignation(std::size_t host) const {
+bool World::holds(std::size_t host) const {
     const std::size_t group = network_.group(host);
     return hosts_[host]->power() == Power::Runs && hosts_[host]->state() == State::Master &&
-           hosts_[host]->linkUp() && !network_.noisy(group) && invariants_.settled(group, now_) &&
-           hosts_[host]->silence(now_) > settings_.bounds.stretched(settings_.bounds.delay);
+           !network_.noisy(group) && invariants_.settled(group, now_);
 }
 
 void World::introduce(std::size_t host) {
@@ -269,18 +268,32 @@ void World::boot(std::size_t host) {
 }
 
 void World::kill(std::size_t host) {
-    disturb(network_.group(host));
+    const bool orphans = holds(host);
+    const std::size_t group = network_.group(host);
+    disturb(group);
+    if (orphans) invariants_.orphaned(group, network_, options_[host].advertInterval);
     hosts_[host]->kill(now_);
     observe();
 }
 
 void World::stop(std::size_t host) {
+    resign(host, std::nullopt, [&] { hosts_[host]->stop(now_); });
+}
+
+/// Judges what a holder does that ceases to be it, or that (`priority`) only lowers its priority.
+template <class Step>
+void World::resign(std::size_t host, std::optional<std::uint8_t> priority, Step&& step) {
     const std::size_t group = network_.group(host);
-    const bool clear = clearResignation(host);
+    const bool clear = holds(host) && hosts_[host]->linkUp() &&
+                       hosts_[host]->silence(now_) > settings_.bounds.stretched(settings_.bounds.delay);
     disturb(group);
-    if (clear) invariants_.resigned(group, now_, network_, std::nullopt);
+    if (clear) {
+        invariants_.resigned(group, now_, network_, priority);
+        if (!priority) invariants_.orphaned(group, network_, options_[host].advertInterval);
+    }
     introduce(host);
-    hosts_[host]->stop(now_);
+    step();
+    arm(host);
     observe();
 }
 
@@ -318,14 +331,17 @@ void World::resume(std::size_t index) {
 }
 
 void World::setPriority(std::size_t host, std::uint8_t priority, bool fault) {
-    const std::size_t group = network_.group(host);
-    const bool clear = clearResignation(host) && (fault || priority < hosts_[host]->priority());
-    disturb(group);
-    if (clear) invariants_.resigned(group, now_, network_, fault ? std::nullopt : std::optional(priority));
-    introduce(host);
-    hosts_[host]->setPriority(priority, fault, now_);
-    arm(host);
-    observe();
+    const auto step = [&] { hosts_[host]->setPriority(priority, fault, now_); };
+    if (fault) {
+        resign(host, std::nullopt, step);
+    } else if (priority < hosts_[host]->priority()) {
+        resign(host, priority, step);
+    } else {
+        disturb(network_.group(host));
+        step();
+        arm(host);
+        observe();
+    }
 }
 
 void World::setLink(std::size_t host, bool up) {
@@ -342,14 +358,7 @@ void World::setPrimary(std::size_t host, const boost::asio::ip::address_v4& prim
 }
 
 void World::handOver(std::size_t host) {
-    const std::size_t group = network_.group(host);
-    const bool clear = clearResignation(host);
-    disturb(group);
-    if (clear) invariants_.resigned(group, now_, network_, std::nullopt);
-    introduce(host);
-    hosts_[host]->handOver(now_);
-    arm(host);
-    observe();
+    resign(host, std::nullopt, [&] { hosts_[host]->handOver(now_); });
 }
 
 void World::stepWallClock(std::size_t host, vrrp::Duration by) {

@@ -93,8 +93,10 @@ class World final : private Surroundings {
     void disturb(std::size_t group);
     void pause(std::size_t group);
     void disturbAll();
-    /// The holder of a settled group resigns, and what it sent before has arrived.
-    [[nodiscard]] bool clearResignation(std::size_t host) const;
+    /// Is the holder of a group that has settled.
+    [[nodiscard]] bool holds(std::size_t host) const;
+    template <class Step>
+    void resign(std::size_t host, std::optional<std::uint8_t> priority, Step&& step);
     void introduce(std::size_t host);
     void observe();
 
