@@ -38,11 +38,12 @@ void Host::expect(const char* wrong) {
 }
 
 template <class Step>
-void Host::step(TimePoint now, Step&& make) {
+vrrp::Actions Host::step(TimePoint now, Step&& make) {
     const Before was = before(now);
-    const vrrp::Actions actions = make(*subject_);
-    expect(wrongActions(actions, was, *subject_, power_ == Power::Runs));
+    vrrp::Actions actions = make(*subject_);
+    expect(wrongActions(actions, settings_.options, was, *subject_, power_ == Power::Runs, now));
     perform(actions, now);
+    return actions;
 }
 
 void Host::boot(Instant instant) {
@@ -173,8 +174,10 @@ void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::Rou
         std::clamp<vrrp::Duration>(now - waiting.at + wallClockStep_, {}, now - lastEmpty_);
     const TimePoint receivedAt = now - age;
     const Before was = before(now);
-    step(now, [&](Subject& router) { return router.received(*decoded, receivedAt, now); });
-    expect(wrongReception(*decoded, receivedAt, settings_.options, settings_.primary, was, *subject_));
+    const vrrp::Actions actions =
+        step(now, [&](Subject& router) { return router.received(*decoded, receivedAt, now); });
+    expect(wrongReception(*decoded, receivedAt, now, actions, settings_.options, settings_.primary, was,
+                          *subject_));
     // Silent for so long that it listens, as after a late wake-up.
     if (was.state == State::Master && was.silence >= 3 * settings_.options.advertInterval)
         listenedAgain_ = true;

@@ -109,7 +109,7 @@ class Host {
     [[nodiscard]] bool holderWaits(vrrp::TimePoint now, std::span<const vrrp::RouterOptions> senders) const;
 
     template <class Step>
-    void step(vrrp::TimePoint now, Step&& make);
+    vrrp::Actions step(vrrp::TimePoint now, Step&& make);
     void perform(const vrrp::Actions& actions, vrrp::TimePoint now);
     void install(vrrp::TimePoint now);
     void announceIfDue(vrrp::TimePoint now);

@@ -88,19 +88,25 @@ void Invariants::resumed(std::size_t group, Instant now) {
 }
 
 void Invariants::resigned(std::size_t group, Instant now, const Network& network,
-                          std::optional<std::uint8_t> betterThan) {
+                          std::optional<std::uint8_t> betterThan, bool acquainted) {
+    std::uint8_t best = 0;
     std::uint8_t heir = 0;
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const Member& member = members_[i];
-        if (network.group(i) != group || !member.runs || !member.eligible || member.master) continue;
+        if (network.group(i) != group || !member.eligible || member.master) continue;
+        best = std::max(best, member.priority);
         const bool counts =
             !betterThan || (member.preempts && member.preemptDelay == 0s && member.priority > *betterThan);
         if (counts) heir = std::max(heir, member.priority);
     }
-    if (heir != 0)
-        groups_[group].promise = {.priority = betterThan ? heir : std::uint8_t{0},
-                                  .deadline = now + bounds_.resigned(heir),
-                                  .what = "no successor within the skew time of a resignation"};
+    Promise& promise = groups_[group].promise;
+    if (acquainted && best > betterThan.value_or(0)) {
+        promise = {.deadline = now + bounds_.delay, .what = "the successor that was named did not take over"};
+    } else if (heir != 0) {
+        promise = {.priority = betterThan ? heir : std::uint8_t{0},
+                   .deadline = now + bounds_.resigned(heir),
+                   .what = "no successor within the skew time of a resignation"};
+    }
 }
 
 std::optional<Violation> Invariants::update(Instant now, std::span<const Member> members,

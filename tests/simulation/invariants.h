@@ -57,6 +57,10 @@
 //   for longer than M(p), sees a master (or is it) within
 //      resumed = max(I, 20 ms) + L
 //
+// Where peers know each other the resigning holder names the best of them, which takes over within D: the
+// time
+//   of one message.
+//
 // clients reach it: from settled + 60 s + D + L after Q on (60 s: the refresh of the announcements), every
 //   member believes the VIP to be where the one MASTER is, if it believes anything.
 
@@ -122,7 +126,7 @@ class Invariants {
     /// The holder of a group that had settled resigned just now: for good, or (`betterThan`) for a better
     /// one.
     void resigned(std::size_t group, Instant now, const Network& network,
-                  std::optional<std::uint8_t> betterThan);
+                  std::optional<std::uint8_t> betterThan, bool acquainted);
 
     /// A group that had settled lost its holder just now, who had advertised at this interval.
     void orphaned(std::size_t group, const Network& network, Instant interval);

@@ -288,7 +288,7 @@ void World::resign(std::size_t host, std::optional<std::uint8_t> priority, Step&
                        hosts_[host]->silence(now_) > settings_.bounds.stretched(settings_.bounds.delay);
     disturb(group);
     if (clear) {
-        invariants_.resigned(group, now_, network_, priority);
+        invariants_.resigned(group, now_, network_, priority, settings_.acquainted);
         if (!priority) invariants_.orphaned(group, network_, options_[host].advertInterval);
     }
     introduce(host);
@@ -322,7 +322,8 @@ void World::resume(std::size_t index) {
     } else {
         disturb(group);
     }
-    if (alone && host.state() == State::Backup && host.overdue(now_) && !host.deaf() &&
+    const bool waited = host.state() == State::Backup ? host.overdue(now_) : host.state() == State::Master;
+    if (alone && waited && !host.deaf() &&
         host.unheardFor(now_) > bounds.stretched(bounds.masterDown(host.priority()))) {
         invariants_.resumed(group, now_);
     }
