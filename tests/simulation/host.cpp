@@ -150,8 +150,7 @@ void Host::drain(TimePoint now, std::span<const vrrp::RouterOptions> senders) {
 
 void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::RouterOptions> senders) {
     const Packet& packet = waiting.packet;
-    const auto decoded =
-        vrrp::decode(packet.datagram.view(), {.options = settings_.options, .primary = settings_.primary});
+    const auto decoded = open(packet.datagram, {.options = settings_.options, .primary = settings_.primary});
     if (packet.junk) {
         if (decoded) expect("accepted junk");
         const auto deadline = subject_->deadline();
@@ -164,8 +163,8 @@ void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::Rou
                          " rejected an advertisement: " + vrrp::toString(decoded.error()));
         return;
     }
-    if (const std::string field = difference(*decoded, senders[packet.from], packet.priority,
-                                             boost::asio::ip::address_v4(packet.source));
+    if (const std::string field =
+            difference(*decoded, senders[packet.from], packet.priority, packet.datagram.source);
         !field.empty())
         around_.violated("host " + std::to_string(index_) + " read a wrong " + field);
     around_.note(index_, "hears priority", decoded->priority, nullptr);
@@ -267,7 +266,7 @@ void Host::setLink(bool up, Instant instant) {
     step(now, [&](Subject& router) { return router.interfaceChanged(condition(), now); });
 }
 
-void Host::setPrimary(const boost::asio::ip::address_v4& primary, Instant instant) {
+void Host::setPrimary(const boost::asio::ip::address& primary, Instant instant) {
     around_.note(index_, "is given another address", 0, nullptr);
     settings_.primary = primary;
     if (power_ != Power::Runs) return;

@@ -32,7 +32,6 @@ class Surroundings {
 /// Somebody's advertisement under way. `priority` is what its sender meant.
 struct Packet {
     Datagram datagram;
-    std::uint32_t source = 0;
     std::uint8_t from = 0;
     std::uint8_t priority = 0;
     bool junk = false;
@@ -44,7 +43,7 @@ class Host {
   public:
     struct Settings {
         vrrp::RouterOptions options;
-        boost::asio::ip::address_v4 primary;
+        boost::asio::ip::address primary;
         Mutation mutation = Mutation::None;
         Instant latency{0};  ///< at most, from an event to the process acting on it
         int driftPpm = 0;    ///< at most, for the check of its own beat
@@ -66,7 +65,7 @@ class Host {
 
     void setPriority(std::uint8_t priority, bool fault, Instant now);
     void setLink(bool up, Instant now);
-    void setPrimary(const boost::asio::ip::address_v4& primary, Instant now);
+    void setPrimary(const boost::asio::ip::address& primary, Instant now);
     void handOver(Instant now);
     void setSuccessor(const std::optional<vrrp::Successor>& successor);
     /// The wall clock was set: the age of what is read next is off by this, before the edge limits it.

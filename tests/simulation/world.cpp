@@ -149,7 +149,6 @@ void World::advertise(std::size_t from, std::uint8_t priority) {
     note(from, "advertises priority", priority, nullptr);
     const std::uint8_t onTheWire = sender.subject()->wirePriority(priority);
     const Packet packet{.datagram = seal(options_[from], onTheWire, sender.settings().primary),
-                        .source = sender.settings().primary.to_uint(),
                         .from = static_cast<std::uint8_t>(from),
                         .priority = priority};
     for (std::size_t to = 0; to < hosts_.size(); ++to) {
@@ -183,7 +182,7 @@ void World::nameSuccessor(std::size_t from, const boost::asio::ip::address& peer
 void World::sendJunk() {
     const std::size_t like = random_.below(hosts_.size());
     Packet packet{.datagram = seal(options_[like], random_.percent(50) ? std::uint8_t{0} : std::uint8_t{254},
-                                   boost::asio::ip::address_v4(0x0A0900F0)),
+                                   hostAddress(options_[like].ipv6(), 0xF0)),
                   .junk = true};
     spoil(packet.datagram, options_[like], random_);
     for (std::size_t to = 0; to < hosts_.size(); ++to)
@@ -352,7 +351,7 @@ void World::setLink(std::size_t host, bool up) {
     observe();
 }
 
-void World::setPrimary(std::size_t host, const boost::asio::ip::address_v4& primary) {
+void World::setPrimary(std::size_t host, const boost::asio::ip::address& primary) {
     disturb(network_.group(host));
     hosts_[host]->setPrimary(primary, now_);
     observe();

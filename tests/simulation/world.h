@@ -46,7 +46,7 @@ class World final : private Surroundings {
     void freeze(std::size_t host, bool deaf, Instant length);
     void setPriority(std::size_t host, std::uint8_t priority, bool fault);
     void setLink(std::size_t host, bool up);
-    void setPrimary(std::size_t host, const boost::asio::ip::address_v4& primary);
+    void setPrimary(std::size_t host, const boost::asio::ip::address& primary);
     void handOver(std::size_t host);
     void stepWallClock(std::size_t host, vrrp::Duration by);
     void drift(std::size_t host, int ppm);
