@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/simulation/trace.h"
+
 namespace fairlead::simulation {
 namespace {
 
@@ -62,7 +64,7 @@ void Host::boot(Instant instant) {
 }
 
 void Host::kill(Instant) {
-    around_.note(index_, "is killed", 0, nullptr);
+    around_.note(index_, "is killed", Trace::kNoValue, nullptr);
     power_ = Power::Off;
     subject_.reset();
     queue_.clear();
@@ -72,7 +74,7 @@ void Host::kill(Instant) {
 
 void Host::stop(Instant instant) {
     const TimePoint now = clock_.at(instant);
-    around_.note(index_, "stops", 0, nullptr);
+    around_.note(index_, "stops", Trace::kNoValue, nullptr);
     power_ = Power::Off;
     step(now, [&](Subject& router) { return router.shutdown(now); });
     subject_.reset();
@@ -80,13 +82,13 @@ void Host::stop(Instant instant) {
 }
 
 void Host::freeze(bool deaf) {
-    around_.note(index_, deaf ? "stands still" : "is frozen", 0, nullptr);
+    around_.note(index_, deaf ? "stands still" : "is frozen", Trace::kNoValue, nullptr);
     power_ = Power::Frozen;
     deaf_ = deaf;
 }
 
 void Host::resume(Instant instant) {
-    around_.note(index_, "runs again", 0, nullptr);
+    around_.note(index_, "runs again", Trace::kNoValue, nullptr);
     power_ = Power::Runs;
     resumed_ = clock_.at(instant);
 }
@@ -100,7 +102,7 @@ void Host::arrive(const Packet& packet, Instant instant) {
 void Host::named(const boost::asio::ip::address& by, Instant instant) {
     if (power_ != Power::Runs || !linkUp_) return;
     const TimePoint now = clock_.at(instant);
-    around_.note(index_, "is told to take over", 0, nullptr);
+    around_.note(index_, "is told to take over", Trace::kNoValue, nullptr);
     step(now, [&](Subject& router) { return router.named(by, now); });
 }
 
@@ -259,7 +261,7 @@ void Host::setPriority(std::uint8_t priority, bool fault, Instant instant) {
 }
 
 void Host::setLink(bool up, Instant instant) {
-    around_.note(index_, up ? "has its link up" : "has its link down", 0, nullptr);
+    around_.note(index_, up ? "has its link up" : "has its link down", Trace::kNoValue, nullptr);
     linkUp_ = up;
     if (power_ != Power::Runs) return;
     const TimePoint now = clock_.at(instant);
@@ -267,7 +269,7 @@ void Host::setLink(bool up, Instant instant) {
 }
 
 void Host::setPrimary(const boost::asio::ip::address& primary, Instant instant) {
-    around_.note(index_, "is given another address", 0, nullptr);
+    around_.note(index_, "is given another address", Trace::kNoValue, nullptr);
     settings_.primary = primary;
     if (power_ != Power::Runs) return;
     const TimePoint now = clock_.at(instant);
@@ -276,7 +278,7 @@ void Host::setPrimary(const boost::asio::ip::address& primary, Instant instant) 
 
 void Host::handOver(Instant instant) {
     if (power_ != Power::Runs || subject_->state() != State::Master) return;
-    around_.note(index_, "is asked to hand over", 0, nullptr);
+    around_.note(index_, "is asked to hand over", Trace::kNoValue, nullptr);
     const TimePoint now = clock_.at(instant);
     waives_ = true;
     step(now, [&](Subject& router) { return router.handOver(now); });

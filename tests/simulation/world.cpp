@@ -160,7 +160,7 @@ void World::advertise(std::size_t from, std::uint8_t priority) {
 }
 
 void World::announce(std::size_t from) {
-    note(from, "announces the address", 0, nullptr);
+    note(from, "announces the address", Trace::kNoValue, nullptr);
     beliefs_[from] = static_cast<std::uint8_t>(from);
     for (std::size_t to = 0; to < hosts_.size(); ++to) {
         if (to == from) continue;
@@ -394,14 +394,14 @@ void World::noise(std::size_t group, const Noise& noise) {
 void World::partition(const std::vector<std::size_t>& groups) {
     network_.partition(groups);
     disturbAll();
-    trace_.note(now_, Trace::kNobody, "the groups change", 0, nullptr);
+    trace_.note(now_, Trace::kNobody, "the groups change", Trace::kNoValue, nullptr);
     observe();
 }
 
 void World::calm() {
     network_.calm();
     disturbAll();
-    trace_.note(now_, Trace::kNobody, "the network is quiet", 0, nullptr);
+    trace_.note(now_, Trace::kNobody, "the network is quiet", Trace::kNoValue, nullptr);
     observe();
 }
 
