@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/container/static_vector.hpp>
 
 #include <algorithm>
@@ -27,7 +28,10 @@
 #include "agent/log/log.h"
 #include "agent/net/election.h"
 #include "agent/version.h"
+#include "agent/vrrp/authentication_files.h"
+#include "agent/vrrp/hmac.h"
 #include "agent/vrrp/priority.h"
+#include "agent/vrrp/replay_state.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
 #include "lb/proxy/proxy.h"
@@ -87,6 +91,7 @@ class Agent {
           guardian_(guardian),
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
+          saveTimer_(context_),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
         buildBalancer();
         buildAdmin();
@@ -110,6 +115,7 @@ class Agent {
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
+        scheduleSaves();
         checks_->start();
         if (reflector_) reflector_->start();
         logStart();
@@ -220,13 +226,15 @@ class Agent {
     }
 
     void buildElection() {
-        net::ElectionOptions options{.routers = config::routers(configuration_),
-                                     .interface = configuration_.vip.interface,
-                                     .unicastPeers = configuration_.peers,
-                                     .peersAreNodes = !configuration_.peers,
-                                     .lastWill = [this](std::size_t router, const net::LastWill* will) {
-                                         keepLastWill(router, will);
-                                     }};
+        std::vector<vrrp::RouterOptions> routers = config::routers(configuration_);
+        if (configuration_.vrrp.authentication == vrrp::Authentication::Hmac) readAuthentication(routers);
+        net::ElectionOptions options{
+            .routers = std::move(routers),
+            .interface = configuration_.vip.interface,
+            .unicastPeers = configuration_.peers,
+            .peersAreNodes = !configuration_.peers,
+            .lastWill = [this](std::size_t router, const net::LastWill* will) { keepLastWill(router, will); },
+            .replayStates = replayStates_};
         election_ = std::make_unique<net::Election>(
             std::move(options),
             // The election's thread must not wait for a log line to be written.
@@ -234,6 +242,67 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+    }
+
+    /// The keys, and what an earlier run left against replays.
+    void readAuthentication(std::vector<vrrp::RouterOptions>& routers) {
+        const auto file = vrrp::readHmacKeyFile(configuration_.keyFile);
+        if (!file)
+            throw located(configuration_, "vrrp.authentication.keyFile", std::runtime_error(file.error()));
+        if (!file->warning.empty()) logging::warning("vrrp", file->warning);
+        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(file->keys);
+        for (vrrp::RouterOptions& router : routers) {
+            router.authenticator = authenticator;
+            vrrp::ReplayState state;
+            if (!configuration_.replayFile.empty()) {
+                replayFiles_.push_back(configuration_.replayFile + (router.ipv6() ? "-ipv6" : "-ipv4"));
+                if (auto read = vrrp::readReplayState(replayFiles_.back())) {
+                    state = std::move(*read);
+                } else {
+                    logging::warning("vrrp", "ignoring what an earlier run kept against replays",
+                                     {{"cause", read.error()}});
+                }
+                const auto behind = vrrp::clockBehind(state, std::chrono::system_clock::now());
+                if (behind > router.replayWindow) {
+                    logging::warning("vrrp",
+                                     "the clock is behind what an earlier run has seen, so replays of that "
+                                     "time are possible; see that time is synchronised",
+                                     {{"seconds", behind.count()}});
+                }
+            }
+            replayStates_.push_back(std::move(state));
+        }
+    }
+
+    /// Every second, and once more (`ending`) when nothing is sent any more.
+    void saveReplayStates(bool ending) {
+        const std::vector<vrrp::RouterStatus> routers = election_->status();
+        for (std::size_t i = 0; i < replayFiles_.size() && i < routers.size(); ++i) {
+            if (!routers[i].replay) continue;
+            const auto& [sender, heard] = *routers[i].replay;
+            const auto step = ending ? std::chrono::milliseconds(0)
+                                     : vrrp::replayStep(config::routers(configuration_)[i].replayWindow);
+            if (!ending && !vrrp::saveDue(replayStates_[i], sender, heard, step)) continue;
+            vrrp::ReplayState next = vrrp::toSave(replayStates_[i], sender, heard, step);
+            if (const auto written = vrrp::writeReplayState(replayFiles_[i], next); !written) {
+                if (!std::exchange(replayWriteFailed_, true))
+                    logging::warning("vrrp", "cannot keep what guards against replays",
+                                     {{"cause", written.error()}});
+                continue;
+            }
+            replayWriteFailed_ = false;
+            replayStates_[i] = std::move(next);
+        }
+    }
+
+    void scheduleSaves() {
+        if (replayFiles_.empty()) return;
+        saveTimer_.expires_after(std::chrono::seconds(1));
+        saveTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            saveReplayStates(false);
+            scheduleSaves();
+        });
     }
 
     /// On the election thread.
@@ -452,6 +521,8 @@ class Agent {
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
         election_->stop();
+        saveTimer_.cancel();
+        saveReplayStates(true);
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
@@ -469,6 +540,10 @@ class Agent {
     const Clock::time_point started_;
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
+    boost::asio::steady_timer saveTimer_;
+    std::vector<std::string> replayFiles_;         ///< HMAC: one for each virtual router
+    std::vector<vrrp::ReplayState> replayStates_;  ///< as the files have them
+    bool replayWriteFailed_ = false;
 
     lb::BackendPool pool_;
     admin::Metrics metrics_;

@@ -1,5 +1,7 @@
 #include "agent/config/configuration.h"
 
+#include "agent/vrrp/replay_window.h"
+
 namespace fairlead::config {
 
 std::string Origins::of(std::string path) const {
@@ -21,6 +23,9 @@ std::vector<vrrp::RouterOptions> routers(const Configuration& configuration) {
             if (address.is_v6() == ipv6) router.addresses.push_back(address);
         }
         router.deferTies = !routers.empty();
+        router.replayWindow = configuration.replayWindow.count() > 0
+                                  ? std::chrono::floor<std::chrono::seconds>(configuration.replayWindow)
+                                  : vrrp::defaultReplayWindow(configuration.vrrp.advertInterval);
         if (!router.addresses.empty()) routers.push_back(std::move(router));
     }
     return routers;

@@ -5,6 +5,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -61,6 +62,9 @@ struct Configuration {
     std::string nodeName;  ///< empty: $NODE_NAME, then the host name
     Vip vip;
     vrrp::RouterOptions vrrp;                                    ///< without addresses: see routers()
+    std::string keyFile;                                         ///< vrrp.authentication.keyFile; HMAC
+    std::string replayFile = "/var/lib/fairlead/vrrp-replay";    ///< vrrp.authentication.replayFile; HMAC
+    std::chrono::milliseconds replayWindow{0};                   ///< 0: from the advertisement interval
     std::optional<std::vector<boost::asio::ip::address>> peers;  ///< vrrp.peers; nothing: nodes
     std::vector<checks::CheckOptions> checks;
     lb::ProxyOptions loadBalancer;

@@ -125,9 +125,14 @@ class CrossChecks {
             error(given("vrrp.authentication.type") ? "vrrp.authentication.type" : password,
                   "PASS exists in version 2 only; set vrrp.version: 2, or leave authentication out");
         }
+        const bool hmac = c_.vrrp.authentication == vrrp::Authentication::Hmac;
+        const std::string keyFile = "vrrp.authentication.keyFile";
+        if (hmac && c_.keyFile.empty()) error(keyFile, "HMAC needs a file of keys");
+        if (!hmac && !c_.keyFile.empty()) error(keyFile, "keys are of no use without type: HMAC");
+        if (c_.replayWindow % seconds(1) != milliseconds(0))
+            error("vrrp.authentication.window", durationText(c_.replayWindow) + ": whole seconds only");
         if (pass && c_.vrrp.password.empty()) error(password, "PASS needs a password of 1 to 8 bytes");
-        if (!pass && !c_.vrrp.password.empty())
-            error(password, "a password is of no use with type none; set type: PASS");
+        if (!pass && !c_.vrrp.password.empty()) error(password, "a password is of use with type: PASS only");
         if (pass && c_.vrrp.password.size() > kPasswordBytes)
             warning(password, "longer than 8 bytes; only the first 8 count");
     }

@@ -25,7 +25,8 @@ constexpr Words<HealthCheckType> kHealthChecks{{"https", HealthCheckType::Https}
 constexpr Words<vrrp::ChecksumForm> kChecksums{{"pseudoHeader", vrrp::ChecksumForm::PseudoHeader},
                                                {"messageOnly", vrrp::ChecksumForm::MessageOnly}};
 constexpr Words<vrrp::Authentication> kAuthentications{{"none", vrrp::Authentication::None},
-                                                       {"PASS", vrrp::Authentication::Pass}};
+                                                       {"PASS", vrrp::Authentication::Pass},
+                                                       {"HMAC", vrrp::Authentication::Hmac}};
 constexpr Words<vrrp::Transport> kTransports{{"multicast", vrrp::Transport::Multicast},
                                              {"unicast", vrrp::Transport::Unicast}};
 constexpr Words<Kubernetes::Family> kFamilies{{"auto", Kubernetes::Family::Auto},
@@ -178,18 +179,31 @@ void addVrrp(std::vector<Key>& table) {
                                  FAIRLEAD_FIELD(vrrp.startupDelay), kNone, hours(1)));
     Key type{.path = "vrrp.authentication.type",
              .flag = "--auth-type",
-             .type = "none or PASS",
+             .type = "none, PASS or HMAC",
              .help =
                  "PASS (version 2 only) sends the password in clear: it keeps strangers' mistakes out, not "
-                 "attackers. HMAC is not available in this version.",
-             .whenAbsent = "none; PASS if there is a password"};
-    type = withWord(std::move(type), FAIRLEAD_FIELD(vrrp.authentication), kAuthentications);
-    type.set = [set = type.set](Configuration& c, const std::string& text) -> Parsed<void> {
-        if (text == "HMAC")
-            return std::unexpected("'HMAC' is not available in this version; use none, or PASS in version 2");
-        return set(c, text);
-    };
-    table.push_back(std::move(type));
+                 "attackers. HMAC signs what is sent, as keepalived's auth_hmac does; see authentication.md.",
+             .whenAbsent = "none; PASS if there is a password, HMAC if there is a keyFile"};
+    table.push_back(withWord(std::move(type), FAIRLEAD_FIELD(vrrp.authentication), kAuthentications));
+    table.push_back(withText(Key{.path = "vrrp.authentication.keyFile",
+                                 .flag = "--auth-key-file",
+                                 .type = "file",
+                                 .help = "For HMAC: its one or two keys, the first of which signs.",
+                                 .whenAbsent = "none"},
+                             FAIRLEAD_FIELD(keyFile)));
+    table.push_back(
+        withDuration(Key{.path = "vrrp.authentication.window",
+                         .type = "duration",
+                         .help = "For HMAC: how far the hosts' clocks may differ, whole seconds from "
+                                 "1s to 300s.",
+                         .whenAbsent = "three advertisement intervals, 5s at least"},
+                     FAIRLEAD_FIELD(replayWindow), kNone, seconds(300)));
+    table.push_back(
+        withText(Key{.path = "vrrp.authentication.replayFile",
+                     .type = "file",
+                     .help = "For HMAC: where is kept what guards against replays over a restart; "
+                             "empty: nowhere."},
+                 FAIRLEAD_FIELD(replayFile)));
     table.push_back(withText(Key{.path = "vrrp.authentication.password",
                                  .flag = "--auth-password",
                                  .type = "text",

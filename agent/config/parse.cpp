@@ -88,6 +88,8 @@ class Parser {
             c.vrrp.advertInterval = std::chrono::seconds(1);
         if (!given("vrrp.authentication.type") && !c.vrrp.password.empty())
             c.vrrp.authentication = vrrp::Authentication::Pass;
+        if (!given("vrrp.authentication.type") && !c.keyFile.empty())
+            c.vrrp.authentication = vrrp::Authentication::Hmac;
         // What is wrong between keys says nothing while single ones are wrong.
         if (result_.errors.empty()) crossCheck(c, result_.errors, result_.warnings);
         if (unreported_ > 0)

@@ -49,14 +49,19 @@ void dropDescriptors(int keep) {
 }
 
 /// What isn't permitted is done without: a guardian that is a little slower is still one.
-void settle(int keep) {
+/// Returns where `keep` is from now on.
+int settle(int keep) {
     prctl(PR_SET_NAME, "fairlead-guard");
-    dropDescriptors(keep);
-    if (chdir("/") != 0) return;  // can't be
+    // Out of the way of the standard ones, should the agent have been started without them.
+    const int moved = fcntl(keep, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int kept = moved >= 0 ? moved : keep;
+    dropDescriptors(kept);
+    [[maybe_unused]] const int left = chdir("/");
     if (const Descriptor score(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score)
         [[maybe_unused]]
         const ssize_t written = write(score.get(), "-1000", 5);
     static_cast<void>(net::makeRealtime());
+    return kept;
 }
 
 /// One line, to a stderr that may be a pipe whose reader is stuck.
@@ -118,9 +123,9 @@ void await(int fd) {
 
 [[noreturn]] void guardFromChild(const Testament& testament, const GuardianOptions& options, int death) {
     setsid();
-    settle(death);
+    const int watched = settle(death);
     rehearse(options.format);
-    await(death);
+    await(watched);
     // Who killed it, only its parent is told.
     act(testament, "", options.format);
     _exit(0);
@@ -145,8 +150,8 @@ std::optional<int> reap(pid_t agent) {
 }
 
 [[noreturn]] void guardFromParent(const Testament& testament, const GuardianOptions& options, pid_t agent,
-                                  int signals) {
-    settle(signals);
+                                  int inherited) {
+    const int signals = settle(inherited);
     rehearse(options.format);
     std::optional<int> status = reap(agent);
     while (!status) {

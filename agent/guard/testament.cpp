@@ -54,12 +54,16 @@ bool fill(PlainMessage& to, const Message& from) {
     to.size = static_cast<std::uint16_t>(from.bytes.size());
     std::ranges::copy(from.bytes, to.bytes.begin());
     to.destinationCount = 0;
+    bool complete = to.repeat == from.repeat;
     for (const Destination& destination : from.destinations) {
-        if (to.destinationCount == kMaxDestinations) return false;
-        to.destinations[to.destinationCount++] = {.address = plain(destination.address),
-                                                  .port = destination.port};
+        const PlainAddress address = plain(destination.address);
+        if (to.destinationCount == kMaxDestinations || address.family != to.source.family) {
+            complete = false;
+            continue;
+        }
+        to.destinations[to.destinationCount++] = {.address = address, .port = destination.port};
     }
-    return to.repeat == from.repeat;
+    return complete;
 }
 
 bool fill(PlainWill& to, const Will& from) {

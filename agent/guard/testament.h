@@ -78,7 +78,8 @@ class Testament {
     Testament(const Testament&) = delete;
     Testament& operator=(const Testament&) = delete;
 
-    /// From now on `will` holds. What exceeds the bounds above is left out; returns whether nothing was. One
+    /// From now on `will` holds. What exceeds the bounds above, and destinations of another family than the
+    /// source, are left out; returns whether nothing was. One
     /// thread writes. `router` is below kRouters.
     bool write(std::size_t router, const Will& will);
 

@@ -14,6 +14,7 @@
 
 #include "agent/net/last_will.h"
 #include "agent/vrrp/options.h"
+#include "agent/vrrp/replay_state.h"
 #include "agent/vrrp/status.h"
 
 namespace fairlead::net {
@@ -27,6 +28,8 @@ struct ElectionOptions {
     /// They come from a list of the cluster's hosts, which may be this one alone.
     bool peersAreNodes = false;
     LastWillKeeper lastWill;  ///< may be empty
+    /// HMAC: of earlier runs, one for each router.
+    std::vector<vrrp::ReplayState> replayStates;
 };
 
 struct HandOverResult {

@@ -56,7 +56,10 @@ ElectionLoop::ElectionLoop(ElectionOptions options, Election::Observer observer,
                 options_.lastWill(index, will);
             };
         }
-        routers_.push_back(std::make_unique<VirtualRouter>(router, options_.unicastPeers, around));
+        const std::size_t index = routers_.size();
+        const vrrp::ReplayState earlier =
+            index < options_.replayStates.size() ? options_.replayStates[index] : vrrp::ReplayState{};
+        routers_.push_back(std::make_unique<VirtualRouter>(router, options_.unicastPeers, earlier, around));
         before_.push_back(vrrp::State::Initialize);
     }
 }

@@ -35,11 +35,14 @@ const char* familyName(bool ipv6) {
 }  // namespace
 
 VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vector<address>> peers,
-                             const Surroundings& around)
+                             const vrrp::ReplayState& earlier, const Surroundings& around)
     : options_(std::move(options)),
       around_(around),
       reporter_(around_.observer),
       router_(options_),
+      sender_(options_.replayWindow, earlier.sent),
+      advertWindow_(options_.replayWindow, earlier.heard),
+      messageWindow_(options_.replayWindow, earlier.heard),
       keeper_(around_.netlink, options_.addresses, options_.advertInterval),
       givenPeers_(std::move(peers)) {
     auto interface = readInterface(around_.netlink, around_.interface, options_, around_.vips);
@@ -115,6 +118,10 @@ void VirtualRouter::receive(const Received& received, TimePoint now) {
         reporter_.rejected(advertisement.error(), received.source, now);
         return;
     }
+    if (const auto isNew = checkNew(advertWindow_, received.source, advertisement->sequence); !isNew) {
+        reporter_.rejected(vrrp::rejectReason(isNew.error()), received.source, now);
+        return;
+    }
     if (advertisement->otherChecksumForm) {
         ++tolerated_["checksumForm"];
         reporter_.warning("checksumForm",
@@ -137,6 +144,26 @@ void VirtualRouter::receive(const Received& received, TimePoint now) {
     perform(router_.received(*advertisement, now - age, now));
 }
 
+std::expected<void, vrrp::ReplayReject> VirtualRouter::checkNew(vrrp::ReplayWindow& window,
+                                                                const address& source,
+                                                                vrrp::Sequence sequence) {
+    if (!options_.authenticator) return {};
+    const auto fresh = window.accept(source, sequence, std::chrono::system_clock::now());
+    if (!fresh) return std::unexpected(fresh.error());
+    if (window.alarming(fresh->skew)) {
+        reporter_.warning("skew",
+                          "the clock of " + source.to_string() + " differs from ours by " +
+                              std::to_string(fresh->skew.count()) + " s; beyond " +
+                              std::to_string(window.window().count()) +
+                              " s its advertisements are rejected: see that time is synchronised",
+                          clock(), 10min);
+    }
+    if (fresh->markGivenUp)
+        reporter_.warning("clock", "our clock was set back: replays of what came meanwhile are possible",
+                          clock());
+    return {};
+}
+
 bool VirtualRouter::isPeer(const Received& received) const {
     if (received.source == interface_.primary || contains(options_.addresses, received.source)) return false;
     if (options_.transport == vrrp::Transport::Unicast) return contains(unicastPeers_, received.source);
@@ -157,13 +184,15 @@ void VirtualRouter::drainPeerMessages() {
 
 void VirtualRouter::receivePeerMessage(const Received& received, TimePoint now) {
     if (!isPeer(received)) return;
-    const auto message = vrrp::decodePeerMessage(received.bytes, options_);
+    const auto message = vrrp::decodePeerMessage(received.bytes, options_, received.source);
+    if (message && !checkNew(messageWindow_, received.source, message->sequence)) return;
     if (!message) {
-        if (message.error() == vrrp::PeerMessageError::Password) {
-            reporter_.warning(
-                "peerPassword",
-                "ignoring a peer message from " + received.source.to_string() + ": its password is not ours",
-                now, 10min);
+        if (message.error() == vrrp::PeerMessageError::Password ||
+            message.error() == vrrp::PeerMessageError::Hmac) {
+            reporter_.warning("peerPassword",
+                              "ignoring a peer message from " + received.source.to_string() +
+                                  ": its password or signature is not ours",
+                              now, 10min);
         }
         return;
     }
@@ -309,8 +338,10 @@ void VirtualRouter::perform(const vrrp::Actions& actions) {
 void VirtualRouter::send(std::uint8_t priority) {
     if (!socket_ || interface_.primary.is_unspecified()) return;
     std::array<std::uint8_t, vrrp::kMaxMessageSize> message;  // NOLINT(*-member-init): encode() fills it
+    // The copies for several peers are one advertisement, with one number.
+    const vrrp::Sequence sequence = options_.authenticator ? nextSequence() : vrrp::Sequence{};
     for (const address& to : destinations_) {
-        const std::size_t size = vrrp::encode(message, options_, priority, interface_.primary, to);
+        const std::size_t size = vrrp::encode(message, options_, priority, interface_.primary, to, sequence);
         if (const auto sent = socket_->send(std::span(message).first(size), interface_.primary, to); sent) {
             ++advertsSent_;
         } else if (ownFault().empty()) {
@@ -324,21 +355,24 @@ void VirtualRouter::send(std::uint8_t priority) {
 void VirtualRouter::writeLastWill() {
     if (!around_.lastWill || !keeper_.installed()) return;
     lastMessages_.clear();
+    const vrrp::Sequence sequence = options_.authenticator ? nextSequence() : vrrp::Sequence{};
     for (const address& to : destinations_) {
         if (lastMessages_.size() + 1 >= kMaxLastMessages) break;
         auto& bytes = lastBytes_[lastMessages_.size()];
-        const std::size_t size = vrrp::encode(bytes, options_, 0, interface_.primary, to);
+        const std::size_t size = vrrp::encode(bytes, options_, 0, interface_.primary, to, sequence);
         lastMessages_.push_back({.udpPort = 0,
                                  .source = interface_.primary,
                                  .destination = to,
                                  .bytes = std::span(bytes).first(size)});
     }
     if (const auto next = candidates_.best(clock()); next && peerSocket_) {
-        lastNaming_ = vrrp::encode({.kind = vrrp::PeerMessage::Kind::Successor, .priority = 0}, options_);
+        const std::size_t size =
+            vrrp::encode(lastNaming_, {.kind = vrrp::PeerMessage::Kind::Successor, .priority = 0}, options_,
+                         interface_.primary, sequence);
         lastMessages_.push_back({.udpPort = options_.peerPort,
                                  .source = interface_.primary,
                                  .destination = next->peer,
-                                 .bytes = lastNaming_});
+                                 .bytes = std::span(lastNaming_).first(size)});
     }
     const LastWill will{.interfaceIndex = interface_.link.index,
                         .vips = options_.addresses,
@@ -360,10 +394,13 @@ void VirtualRouter::tellPeers(vrrp::PeerMessage::Kind kind) {
 void VirtualRouter::tellPeer(vrrp::PeerMessage::Kind kind, const address& to) {
     if (!peerSocket_ || interface_.primary.is_unspecified()) return;
     const bool eligible = router_.state() == vrrp::State::Backup || router_.state() == vrrp::State::Master;
-    const auto bytes =
-        vrrp::encode({.kind = kind, .priority = eligible ? router_.priority() : std::uint8_t{0}}, options_);
+    vrrp::PeerMessageBytes bytes{};
+    const std::size_t size = vrrp::encode(
+        bytes, {.kind = kind, .priority = eligible ? router_.priority() : std::uint8_t{0}}, options_,
+        interface_.primary, options_.authenticator ? nextSequence() : vrrp::Sequence{});
     // Its loss costs a hand-over the skew time, and the advertisements beside it report what is wrong.
-    [[maybe_unused]] const auto sent = peerSocket_->send(bytes, interface_.primary, to);
+    [[maybe_unused]] const auto sent =
+        peerSocket_->send(std::span(bytes).first(size), interface_.primary, to);
 }
 
 void VirtualRouter::installAddresses() {
@@ -502,6 +539,9 @@ vrrp::RouterStatus VirtualRouter::status() const {
             .foreignHolders = foreignHolders_,
             .lateness = lateness_,
             .ipv6 = options_.ipv6(),
+            .replay = options_.authenticator ? std::optional(vrrp::ReplayProgress{
+                                                   .sender = sender_, .heard = advertWindow_.marks()})
+                                             : std::nullopt,
             .advertsSent = advertsSent_,
             .rejected = reporter_.rejections(),
             .tolerated = tolerated_,

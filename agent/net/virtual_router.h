@@ -51,7 +51,7 @@ class VirtualRouter {
 
     /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
     VirtualRouter(vrrp::RouterOptions options, std::optional<std::vector<boost::asio::ip::address>> peers,
-                  const Surroundings& around);
+                  const vrrp::ReplayState& earlier, const Surroundings& around);
 
     [[nodiscard]] const std::vector<RemovedAddress>& leftovers() const { return leftovers_; }
 
@@ -94,6 +94,12 @@ class VirtualRouter {
     void drainClaims();
     void receive(const Received& received, vrrp::TimePoint now);
     void receivePeerMessage(const Received& received, vrrp::TimePoint now);
+    /// HMAC: whether an authentic packet is new. `window`: adverts and peer messages have one each, as the
+    /// network may let them overtake each other.
+    [[nodiscard]] std::expected<void, vrrp::ReplayReject> checkNew(vrrp::ReplayWindow& window,
+                                                                   const boost::asio::ip::address& source,
+                                                                   vrrp::Sequence sequence);
+    [[nodiscard]] vrrp::Sequence nextSequence() { return sender_.next(std::chrono::system_clock::now()); }
     [[nodiscard]] bool isPeer(const Received& received) const;
 
     void perform(const vrrp::Actions& actions);
@@ -118,6 +124,9 @@ class VirtualRouter {
     vrrp::Router router_;
     vrrp::PeerTable peers_;
     vrrp::Candidates candidates_;
+    vrrp::SendSequence sender_;
+    vrrp::ReplayWindow advertWindow_;
+    vrrp::ReplayWindow messageWindow_;
     AddressKeeper keeper_;
     AnnounceSchedule announcements_;
     InterfaceInfo interface_;

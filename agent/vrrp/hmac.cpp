@@ -7,8 +7,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <cassert>
-#include <iterator>
+#include <array>
 
 namespace fairlead::vrrp {
 namespace {
@@ -111,11 +110,6 @@ std::expected<SealedMessage, HmacReject> splitTrailer(Bytes payload, bool ipv6) 
     if (payload.size() == size) return std::unexpected(HmacReject::Missing);
     if (payload.size() != size + kHmacTrailerSize) return std::unexpected(HmacReject::Length);
     return SealedMessage{.message = payload.first(size), .trailer = payload.subspan(size)};
-}
-
-HmacAuthenticator::HmacAuthenticator(std::span<const HmacKey> keys)
-    : keys_(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), kHmacMaxKeys))) {
-    assert(!keys.empty());
 }
 
 std::size_t HmacAuthenticator::seal(std::span<std::uint8_t> buffer, std::size_t size, const address& source,

@@ -9,7 +9,7 @@
 #include <boost/container/static_vector.hpp>
 #include <openssl/sha.h>
 
-#include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -62,6 +62,9 @@ class HmacKey {
     SHA256_CTX outer_{};
 };
 
+/// The first signs, each verifies; of different ids.
+using HmacKeys = boost::container::static_vector<HmacKey, kHmacMaxKeys>;
+
 /// An IP payload taken apart.
 struct SealedMessage {
     std::span<const std::uint8_t> message;  ///< what the VRRP checksum over IPv4 covers
@@ -74,9 +77,8 @@ std::expected<SealedMessage, HmacReject> splitTrailer(std::span<const std::uint8
 
 class HmacAuthenticator {
   public:
-    /// One or two keys of different ids: the first signs, each verifies. Others than the first two are
-    /// ignored.
-    explicit HmacAuthenticator(std::span<const HmacKey> keys);
+    /// At least one key.
+    explicit HmacAuthenticator(const HmacKeys& keys) : keys_(keys) { assert(!keys.empty()); }
 
     /// Appends the trailer to the message of `size` bytes (at least a VRRP header) at the start of `buffer`
     /// and returns the new size; 0 if there is no room. The message's checksum may be set before or after.
@@ -89,7 +91,7 @@ class HmacAuthenticator {
                                                              const boost::asio::ip::address& source) const;
 
   private:
-    boost::container::static_vector<HmacKey, kHmacMaxKeys> keys_;
+    HmacKeys keys_;
 };
 
 }  // namespace fairlead::vrrp

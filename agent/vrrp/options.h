@@ -6,10 +6,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace fairlead::vrrp {
+
+class HmacAuthenticator;
 
 using Duration = std::chrono::nanoseconds;
 /// CLOCK_MONOTONIC; always an argument in the pure parts.
@@ -33,8 +36,10 @@ struct RouterOptions {
     bool preempt = true;
     std::chrono::milliseconds preemptDelay{
         0};  ///< how long a lower-priority master is tolerated before pre-empting
-    std::chrono::milliseconds startupDelay{0};             ///< how long to listen before taking part
-    Authentication authentication = Authentication::None;  ///< Pass: v2 only
+    std::chrono::milliseconds startupDelay{0};               ///< how long to listen before taking part
+    Authentication authentication = Authentication::None;    ///< Pass: v2 only
+    std::shared_ptr<const HmacAuthenticator> authenticator;  ///< Hmac: the keys; else none
+    std::chrono::seconds replayWindow{5};                    ///< Hmac: how far clocks may differ
     std::string password;  ///< Pass: 1..8 bytes count (RFC 2338 §5.3.6.1); longer is cut, as keepalived does
     ChecksumForm checksum = ChecksumForm::PseudoHeader;  ///< v3 only, what we send
     Transport transport = Transport::Multicast;

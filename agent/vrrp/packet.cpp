@@ -89,16 +89,29 @@ std::optional<RejectReason> checkHeader(const Datagram& ip, const Reception& rec
         if (ip.timeToLive != kTimeToLive) return RejectReason::TimeToLive;
         if (ip.destination != multicastGroup(ours.ipv6())) return RejectReason::Destination;
     }
-    if (message.size() != messageSize(version, ours.ipv6(), message[3])) return RejectReason::Length;
     return std::nullopt;
 }
 
+/// Message and trailer, of which there is none without HMAC.
+std::expected<SealedMessage, RejectReason> takeApart(Bytes payload, const RouterOptions& ours) {
+    if (!ours.authenticator) {
+        if (payload.size() != messageSize(ours.version, ours.ipv6(), payload[3]))
+            return std::unexpected(RejectReason::Length);
+        return SealedMessage{.message = payload, .trailer = {}};
+    }
+    const auto sealed = splitTrailer(payload, ours.ipv6());
+    if (!sealed) return std::unexpected(rejectReason(sealed.error()));
+    return *sealed;
+}
+
 /// The form in which the checksum is right, if any.
-std::optional<ChecksumForm> checksumForm(const Datagram& ip, const RouterOptions& ours) {
-    const bool messageOnly = sum16(ip.message, 0) == 0xFFFF;
+std::optional<ChecksumForm> checksumForm(const Datagram& ip, Bytes message, const RouterOptions& ours) {
+    const bool messageOnly = sum16(message, 0) == 0xFFFF;
     if (ours.version == 2) return messageOnly ? std::optional(ours.checksum) : std::nullopt;
+    // Over IPv6 it is the kernel's business with keepalived, and so it covers the trailer as well.
+    const Bytes covered = ours.ipv6() ? ip.message : message;
     const bool pseudoHeader =
-        sum16(ip.message, pseudoHeaderSum(ip.source, ip.destination, ip.message.size())) == 0xFFFF;
+        sum16(covered, pseudoHeaderSum(ip.source, ip.destination, covered.size())) == 0xFFFF;
     if (ours.ipv6()) return pseudoHeader ? std::optional(ours.checksum) : std::nullopt;
     if (messageOnly && pseudoHeader) return ours.checksum;
     if (pseudoHeader) return ChecksumForm::PseudoHeader;
@@ -108,7 +121,7 @@ std::optional<ChecksumForm> checksumForm(const Datagram& ip, const RouterOptions
 
 std::optional<RejectReason> checkAuthentication(Bytes message, const RouterOptions& ours) {
     if (ours.version != 2) return std::nullopt;
-    if (ours.authentication == Authentication::None) {
+    if (ours.authentication != Authentication::Pass) {
         // The authentication data of type 0 is ignored on receipt (RFC 3768 §5.3.10).
         if (message[4] != kAuthNone) return RejectReason::AuthenticationType;
         return std::nullopt;
@@ -205,12 +218,19 @@ std::expected<Advertisement, RejectReason> decode(const Datagram& datagram, cons
     if (const auto reason = checkHeader(datagram, reception)) return std::unexpected(*reason);
 
     const RouterOptions& ours = reception.options;
-    const Bytes message = datagram.message;
-    const auto form = checksumForm(datagram, ours);
+    const auto sealed = takeApart(datagram.message, ours);
+    if (!sealed) return std::unexpected(sealed.error());
+    const Bytes message = sealed->message;
+    const auto form = checksumForm(datagram, message, ours);
     if (!form) return std::unexpected(RejectReason::Checksum);
     if (const auto reason = checkAuthentication(message, ours)) return std::unexpected(*reason);
 
     Advertisement advertisement;
+    if (ours.authenticator) {
+        const auto sequence = ours.authenticator->verify(*sealed, datagram.source);
+        if (!sequence) return std::unexpected(rejectReason(sequence.error()));
+        advertisement.sequence = *sequence;
+    }
     advertisement.version = ours.version;
     advertisement.virtualRouterId = message[1];
     advertisement.priority = message[2];
@@ -256,7 +276,8 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
 }
 
 std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
-                   std::uint8_t priority, const address& source, const address& destination) {
+                   std::uint8_t priority, const address& source, const address& destination,
+                   Sequence sequence) {
     const std::size_t count = std::min(options.addresses.size(), kMaxAddresses);
     const std::size_t size = messageSize(options.version, options.ipv6(), count);
     const std::span<std::uint8_t> out = message.first(size);
@@ -272,7 +293,6 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
                             : std::ranges::copy(options.addresses[i].to_v4().to_bytes(), at).out;
     }
 
-    std::uint32_t initial = 0;
     if (options.version == 2) {
         out[4] = options.authentication == Authentication::Pass ? kAuthPass : kAuthNone;
         out[5] = static_cast<std::uint8_t>(
@@ -281,11 +301,45 @@ std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const Route
             std::ranges::copy(passwordBytes(options.password), out.last(kAuthenticationSize).begin());
     } else {
         write16(out, 4, static_cast<std::uint16_t>(options.advertInterval / kCentisecond & 0x0FFF));
-        if (options.ipv6() || options.checksum == ChecksumForm::PseudoHeader)
-            initial = pseudoHeaderSum(source, destination, size);
     }
-    write16(out, 6, static_cast<std::uint16_t>(~sum16(out, initial)));
-    return size;
+    const std::size_t total =
+        options.authenticator ? options.authenticator->seal(message, size, source, sequence) : size;
+    const Bytes covered = message.first(options.ipv6() ? total : size);
+    const bool pseudoHeader =
+        options.version == 3 && (options.ipv6() || options.checksum == ChecksumForm::PseudoHeader);
+    const std::uint32_t initial = pseudoHeader ? pseudoHeaderSum(source, destination, covered.size()) : 0;
+    write16(out, 6, static_cast<std::uint16_t>(~sum16(covered, initial)));
+    return total;
+}
+
+RejectReason rejectReason(HmacReject reason) {
+    switch (reason) {
+        case HmacReject::Missing:
+            return RejectReason::HmacMissing;
+        case HmacReject::Length:
+            return RejectReason::Length;
+        case HmacReject::Scheme:
+            return RejectReason::HmacScheme;
+        case HmacReject::KeyId:
+            return RejectReason::HmacKey;
+        case HmacReject::Mac:
+            break;
+    }
+    return RejectReason::HmacDigest;
+}
+
+RejectReason rejectReason(ReplayReject reason) {
+    switch (reason) {
+        case ReplayReject::Stale:
+            return RejectReason::Stale;
+        case ReplayReject::Future:
+            return RejectReason::Future;
+        case ReplayReject::Replayed:
+            return RejectReason::Replayed;
+        case ReplayReject::TooManySources:
+            break;
+    }
+    return RejectReason::TooManySources;
 }
 
 const char* toString(RejectReason reason) {
@@ -328,6 +382,22 @@ const char* toString(RejectReason reason) {
             return "addresses";
         case RejectReason::FirstAddress:
             return "firstAddress";
+        case RejectReason::HmacMissing:
+            return toString(HmacReject::Missing);
+        case RejectReason::HmacScheme:
+            return toString(HmacReject::Scheme);
+        case RejectReason::HmacKey:
+            return toString(HmacReject::KeyId);
+        case RejectReason::HmacDigest:
+            return toString(HmacReject::Mac);
+        case RejectReason::Stale:
+            return toString(ReplayReject::Stale);
+        case RejectReason::Future:
+            return toString(ReplayReject::Future);
+        case RejectReason::Replayed:
+            return toString(ReplayReject::Replayed);
+        case RejectReason::TooManySources:
+            return toString(ReplayReject::TooManySources);
     }
     return "?";
 }
@@ -375,6 +445,22 @@ const char* describe(RejectReason reason) {
         case RejectReason::FirstAddress:
             return "its first address is not link-local (RFC 9568 section 5.2.9): list the link-local VIP "
                    "first";
+        case RejectReason::HmacMissing:
+            return describe(HmacReject::Missing);
+        case RejectReason::HmacScheme:
+            return describe(HmacReject::Scheme);
+        case RejectReason::HmacKey:
+            return describe(HmacReject::KeyId);
+        case RejectReason::HmacDigest:
+            return describe(HmacReject::Mac);
+        case RejectReason::Stale:
+            return describe(ReplayReject::Stale);
+        case RejectReason::Future:
+            return describe(ReplayReject::Future);
+        case RejectReason::Replayed:
+            return describe(ReplayReject::Replayed);
+        case RejectReason::TooManySources:
+            return describe(ReplayReject::TooManySources);
     }
     return "?";
 }

@@ -16,14 +16,18 @@
 #include <span>
 #include <vector>
 
+#include "agent/vrrp/hmac.h"
 #include "agent/vrrp/options.h"
+#include "agent/vrrp/replay_window.h"
+#include "agent/vrrp/sequence.h"
 
 namespace fairlead::vrrp {
 
 inline constexpr std::uint8_t kIpProtocol = 112;
 inline constexpr std::uint8_t kTimeToLive = 255;
 inline constexpr std::size_t kMaxAddresses = 255;
-inline constexpr std::size_t kMaxMessageSize = 8 + 16 * kMaxAddresses + 8;
+/// With the trailer of HMAC authentication.
+inline constexpr std::size_t kMaxMessageSize = 8 + 16 * kMaxAddresses + 8 + kHmacTrailerSize;
 
 /// 224.0.0.18 or ff02::12.
 boost::asio::ip::address multicastGroup(bool ipv6);
@@ -37,6 +41,7 @@ struct Advertisement {
     Duration interval{0};       ///< never 0
     boost::asio::ip::address source;
     AddressList addresses;           ///< at least one
+    Sequence sequence;               ///< HMAC: still to be found new, see replay_window.h
     bool otherChecksumForm = false;  ///< v3: right, but in the form we don't send ourselves
     bool addressesDiffer = false;    ///< accepted although it protects other addresses than we do
 };
@@ -61,13 +66,23 @@ enum class RejectReason : std::uint8_t {
     UnknownPeer,
     Addresses,
     FirstAddress,
+    HmacMissing,
+    HmacScheme,
+    HmacKey,
+    HmacDigest,
+    Stale,
+    Future,
+    Replayed,
+    TooManySources,
 };
-inline constexpr std::size_t kRejectReasons = static_cast<std::size_t>(RejectReason::FirstAddress) + 1;
+inline constexpr std::size_t kRejectReasons = static_cast<std::size_t>(RejectReason::TooManySources) + 1;
 
 /// The label of fairlead_vrrp_packets_rejected_total{reason}.
 const char* toString(RejectReason reason);
 /// One phrase for the log, e.g. "the password is not ours".
 const char* describe(RejectReason reason);
+RejectReason rejectReason(HmacReject reason);
+RejectReason rejectReason(ReplayReject reason);
 
 /// An address of the interface with the subnet it is on.
 struct InterfaceAddress {
@@ -105,10 +120,11 @@ std::expected<Advertisement, RejectReason> decode(std::span<const std::uint8_t> 
                                                   const Reception& reception);
 
 /// Writes our own advertisement, without IP header, and returns its length. `priority` 0 resigns.
-/// `destination` counts in the checksum: the multicastGroup(), or the peer it goes to.
+/// `destination` counts in the checksum: the multicastGroup(), or the peer it goes to. `sequence` is for
+/// HMAC.
 std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
                    std::uint8_t priority, const boost::asio::ip::address& source,
-                   const boost::asio::ip::address& destination);
+                   const boost::asio::ip::address& destination, Sequence sequence = {});
 /// To the multicast group.
 std::size_t encode(std::span<std::uint8_t, kMaxMessageSize> message, const RouterOptions& options,
                    std::uint8_t priority, const boost::asio::ip::address& source);

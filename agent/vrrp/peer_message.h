@@ -12,22 +12,30 @@
 #include <expected>
 #include <span>
 
+#include "agent/vrrp/hmac.h"
 #include "agent/vrrp/options.h"
+#include "agent/vrrp/sequence.h"
 
 namespace fairlead::vrrp {
 
 struct PeerMessage {
     enum class Kind : std::uint8_t { Hello = 1, Successor = 2 } kind = Kind::Hello;
     std::uint8_t priority = 0;  ///< the sender's; 0: it can't hold the VIP now
+    Sequence sequence{};
 };
 
-enum class PeerMessageError : std::uint8_t { Malformed, OtherRouter, Password };
+enum class PeerMessageError : std::uint8_t { Malformed, OtherRouter, Password, Hmac };
 
 inline constexpr std::size_t kPeerMessageSize = 20;
-using PeerMessageBytes = std::array<std::uint8_t, kPeerMessageSize>;
+/// With the trailer of HMAC authentication.
+using PeerMessageBytes = std::array<std::uint8_t, kPeerMessageSize + kHmacTrailerSize>;
 
-PeerMessageBytes encode(const PeerMessage& message, const RouterOptions& options);
+/// Writes it and returns its length. `source` and `sequence` are for HMAC.
+std::size_t encode(PeerMessageBytes& bytes, const PeerMessage& message, const RouterOptions& options,
+                   const boost::asio::ip::address& source = {}, Sequence sequence = {});
+/// With HMAC the result's sequence is still to be found new, see replay_window.h.
 std::expected<PeerMessage, PeerMessageError> decodePeerMessage(std::span<const std::uint8_t> bytes,
-                                                               const RouterOptions& options);
+                                                               const RouterOptions& options,
+                                                               const boost::asio::ip::address& source = {});
 
 }  // namespace fairlead::vrrp

@@ -22,8 +22,9 @@ std::string hex(Sequence sequence) {
 
 std::optional<Sequence> parseHex(std::string_view text) {
     Sequence sequence;
-    const char* const end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, sequence.value, 16);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [at, error] = std::from_chars(begin, end, sequence.value, 16);
     if (text.size() != kDigits || error != std::errc{} || at != end) return std::nullopt;
     return sequence;
 }
@@ -41,9 +42,11 @@ std::optional<ReplayMark> parseMark(std::string_view text) {
     const std::size_t blank = text.find(' ');
     if (blank == std::string_view::npos) return std::nullopt;
     const auto sequence = parseHex(text.substr(blank + 1));
+    // An address with a scope would have the interfaces looked at.
+    if (!sequence || text.substr(0, blank).find('%') != std::string_view::npos) return std::nullopt;
     boost::system::error_code error;
     const auto source = boost::asio::ip::make_address(std::string(text.substr(0, blank)), error);
-    if (error || !sequence || source.to_string() != text.substr(0, blank)) return std::nullopt;
+    if (error || source.to_string() != text.substr(0, blank)) return std::nullopt;
     return ReplayMark{.source = source, .newest = *sequence};
 }
 
@@ -102,26 +105,25 @@ std::chrono::milliseconds replayStep(std::chrono::seconds window) {
     return std::chrono::milliseconds(window) / 2;
 }
 
-ReplayState toSave(const ReplayState& current, std::chrono::milliseconds step) {
-    ReplayState state = current;
-    if (state.sent) state.sent = state.sent->later(step);
-    return state;
-}
+bool saveDue(const ReplayState& saved, const SendSequence& sender, const ReplayMarks& heard,
+             std::chrono::milliseconds step) {
+    // A quarter of a step before the reservation runs out; or the clock was set back and it lies too far
+    // ahead.
+    const auto least = sender.reservation(step / 4);
+    const auto most = sender.reservation(step);
+    if (least && most && (!saved.sent || least->after(*saved.sent) || saved.sent->after(*most))) return true;
 
-bool saveDue(const ReplayState& saved, const ReplayState& current, std::chrono::milliseconds step) {
-    if (current.sent) {
-        // Half a step before the reservation runs out, or when the clock was set back and it lies too far
-        // ahead.
-        if (!saved.sent || current.sent->later(step / 2).after(*saved.sent) ||
-            saved.sent->after(current.sent->later(step))) {
-            return true;
-        }
-    }
-    return std::ranges::any_of(current.heard, [&](const ReplayMark& mark) {
+    return std::ranges::any_of(heard, [&](const ReplayMark& mark) {
         const auto before = std::ranges::find(saved.heard, mark.source, &ReplayMark::source);
         return before == saved.heard.end() || mark.newest.after(before->newest.later(step)) ||
                before->newest.after(mark.newest);
     });
+}
+
+ReplayState toSave(const ReplayState& saved, const SendSequence& sender, const ReplayMarks& heard,
+                   std::chrono::milliseconds step) {
+    const auto reservation = sender.reservation(step);
+    return {.sent = reservation ? reservation : saved.sent, .heard = heard};
 }
 
 std::chrono::seconds clockBehind(const ReplayState& state, WallTime now) {

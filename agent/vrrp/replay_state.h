@@ -3,8 +3,8 @@
 // again, nor a number we have used is used again although the clock was set back. Pure; the file itself is
 // read and written by agent/vrrp/authentication_files.h.
 //
-// To be written rarely, the number we send by is reserved ahead, and what we accepted is written when it has
-// moved on by a step: see saveDue().
+// So that it is written rarely, the numbers we send by are reserved ahead, and what we accepted is written
+// when it has moved on by a step.
 
 #include <chrono>
 #include <expected>
@@ -36,16 +36,18 @@ std::string render(const ReplayState& state);
 std::expected<ReplayState, std::string> parseReplayState(std::string_view text);
 
 /// How far ahead numbers are reserved, and how far what was accepted may be ahead of the file: half the
-/// window. So a number used up to the reservation is still accepted where the clocks agree to within the
+/// window. So a number at the end of the reservation is still accepted where the clocks agree to within the
 /// other half.
 std::chrono::milliseconds replayStep(std::chrono::seconds window);
 
-/// What is to be written: `current` with numbers reserved ahead by `step`. With a step of 0 at an orderly
-/// end.
-ReplayState toSave(const ReplayState& current, std::chrono::milliseconds step);
+/// Whether the file, which holds `saved`, is to be written again. To be asked several times in a quarter of a
+/// step.
+bool saveDue(const ReplayState& saved, const SendSequence& sender, const ReplayMarks& heard,
+             std::chrono::milliseconds step);
 
-/// Whether the file, which holds `saved`, is to be written again now that things stand at `current`.
-bool saveDue(const ReplayState& saved, const ReplayState& current, std::chrono::milliseconds step);
+/// What the file is to hold then, with numbers reserved ahead; with a step of 0 at an orderly end.
+ReplayState toSave(const ReplayState& saved, const SendSequence& sender, const ReplayMarks& heard,
+                   std::chrono::milliseconds step);
 
 /// By how much the clock is behind what an earlier run has sent or accepted; 0 if it isn't. More than the
 /// window at the start: either the clock was wrong then or it is wrong now, and replays of that time are

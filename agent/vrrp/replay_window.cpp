@@ -4,25 +4,36 @@
 
 namespace fairlead::vrrp {
 
+using boost::asio::ip::address;
 using std::chrono::seconds;
+
+namespace {
+
+/// A link-local address without its interface: of a virtual router all come in on the same one, whatever its
+/// index is after a restart.
+address withoutScope(const address& source) {
+    if (!source.is_v6()) return source;
+    return boost::asio::ip::address_v6(source.to_v6().to_bytes());
+}
+
+}  // namespace
 
 seconds defaultReplayWindow(std::chrono::milliseconds advertInterval) {
     constexpr seconds kLeast{5};
     return std::clamp(3 * std::chrono::floor<seconds>(advertInterval), kLeast, kReplayWindowMax);
 }
 
-ReplayWindow::ReplayWindow(seconds window, std::span<const ReplayMark> restored)
-    : window_(std::clamp(window, kReplayWindowMin, kReplayWindowMax)),
-      marks_(restored.begin(),
-             restored.begin() + static_cast<std::ptrdiff_t>(std::min(restored.size(), kReplayMaxSources))) {}
+ReplayWindow::ReplayWindow(seconds window, const ReplayMarks& restored)
+    : window_(std::clamp(window, kReplayWindowMin, kReplayWindowMax)), marks_(restored) {}
 
-std::expected<Freshness, ReplayReject> ReplayWindow::accept(const boost::asio::ip::address& source,
-                                                            Sequence sequence, WallTime now) {
+std::expected<Freshness, ReplayReject> ReplayWindow::accept(const address& from, Sequence sequence,
+                                                            WallTime now) {
     const Sequence clock = Sequence::at(now);
     Freshness freshness{.skew = clock.secondsAfter(sequence)};
     if (freshness.skew > window_) return std::unexpected(ReplayReject::Stale);
     if (freshness.skew < -window_) return std::unexpected(ReplayReject::Future);
 
+    const address source = withoutScope(from);
     auto mark = std::ranges::find(marks_, source, &ReplayMark::source);
     if (mark != marks_.end()) {
         // A mark behind the window is passed by anything fresh. One ahead of it would shut its source out for
@@ -47,7 +58,9 @@ std::expected<Freshness, ReplayReject> ReplayWindow::accept(const boost::asio::i
     return freshness;
 }
 
-bool ReplayWindow::alarming(seconds skew) const { return std::chrono::abs(skew) > window_ / 2; }
+bool ReplayWindow::alarming(seconds skew) const {
+    return std::chrono::abs(skew) > window_ / 2;
+}
 
 const char* toString(ReplayReject reason) {
     switch (reason) {
@@ -66,7 +79,8 @@ const char* toString(ReplayReject reason) {
 const char* describe(ReplayReject reason) {
     switch (reason) {
         case ReplayReject::Stale:
-            return "it is genuine but old: it is being replayed, or the clocks differ (compare `date` on both hosts)";
+            return "it is genuine but old: it is being replayed, or the clocks differ (compare `date` on "
+                   "both hosts)";
         case ReplayReject::Future:
             return "it is genuine but from the future: the clocks differ (compare `date` on both hosts)";
         case ReplayReject::Replayed:

@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <span>
 
 #include "agent/vrrp/sequence.h"
 
@@ -56,7 +55,7 @@ struct Freshness {
 
 class ReplayWindow {
   public:
-    explicit ReplayWindow(std::chrono::seconds window, std::span<const ReplayMark> restored = {});
+    explicit ReplayWindow(std::chrono::seconds window, const ReplayMarks& restored = {});
 
     /// Accepts and remembers, or says why not and remembers nothing.
     std::expected<Freshness, ReplayReject> accept(const boost::asio::ip::address& source, Sequence sequence,

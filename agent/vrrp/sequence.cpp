@@ -40,7 +40,15 @@ Sequence SendSequence::next(WallTime now) {
     } else {
         ++last_->value;
     }
+    clock_ = clock;
     return *last_;
+}
+
+std::optional<Sequence> SendSequence::reservation(std::chrono::milliseconds time) const {
+    if (!clock_ || !last_) return std::nullopt;
+    const Sequence byClock = clock_->later(time);
+    const Sequence byCount{last_->value + static_cast<std::uint64_t>(time.count())};
+    return byClock.after(byCount) ? byClock : byCount;
 }
 
 }  // namespace fairlead::vrrp

@@ -39,12 +39,17 @@ class SendSequence {
 
     Sequence next(WallTime now);
 
-    /// The newest number that may have been used.
+    /// The newest number that may have been used, by an earlier run as well.
     [[nodiscard]] std::optional<Sequence> last() const { return last_; }
+
+    /// What is enough for the numbers of that long after the last one sent, a thousand a second; none if
+    /// this run has sent nothing.
+    [[nodiscard]] std::optional<Sequence> reservation(std::chrono::milliseconds time) const;
 
   private:
     std::chrono::seconds window_;
     std::optional<Sequence> last_;
+    std::optional<Sequence> clock_;  ///< when the last one was sent
 };
 
 }  // namespace fairlead::vrrp

@@ -6,11 +6,14 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/vrrp/options.h"
+#include "agent/vrrp/replay_window.h"
+#include "agent/vrrp/sequence.h"
 
 namespace fairlead::vrrp {
 
@@ -50,6 +53,12 @@ struct ForeignHolder {
     std::uint64_t claims = 0;
 };
 
+/// HMAC: what has to survive a restart, see replay_state.h.
+struct ReplayProgress {
+    SendSequence sender;
+    ReplayMarks heard;
+};
+
 struct RouterStatus {
     std::uint8_t virtualRouterId = 0;
     State state = State::Initialize;
@@ -65,6 +74,7 @@ struct RouterStatus {
     std::vector<ForeignHolder> foreignHolders;           ///< bounded
     Lateness lateness;
     bool ipv6 = false;
+    std::optional<ReplayProgress> replay;  ///< HMAC
     std::uint64_t advertsSent = 0;
     std::map<std::string, std::uint64_t> rejected;   ///< reason → packets
     std::map<std::string, std::uint64_t> tolerated;  ///< oddity → packets accepted in spite of it

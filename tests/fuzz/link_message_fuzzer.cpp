@@ -23,8 +23,9 @@ void readPeerMessage(std::span<const std::uint8_t> bytes) {
                                       .password = "secret12"};
     const auto message = vrrp::decodePeerMessage(bytes, options);
     if (!message) return;
-    const auto again = vrrp::encode(*message, options);
-    const auto second = vrrp::decodePeerMessage(again, options);
+    vrrp::PeerMessageBytes again{};
+    const std::size_t size = vrrp::encode(again, *message, options);
+    const auto second = vrrp::decodePeerMessage(std::span(again).first(size), options);
     require(second && second->kind == message->kind && second->priority == message->priority);
 }
 

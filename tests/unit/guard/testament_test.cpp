@@ -144,12 +144,14 @@ TEST(Testament, LeavesOutWhatDoesNotFitAndSaysSo) {
     EXPECT_EQ(will.messages[1].repeat, kMaxRepeat);
 }
 
-TEST(Testament, IgnoresAMessageToAnotherFamilyThanItsSource) {
+TEST(Testament, LeavesOutDestinationsOfAnotherFamilyThanTheSource) {
     Testament testament;
-    const std::vector<Destination> other{{make_address("fd00::1"), 0}};
-    const std::vector<Message> messages{{.source = make_address("10.0.0.1"), .destinations = other}};
-    testament.write(0, {.interfaceIndex = 1, .messages = messages});
-    EXPECT_FALSE(testament.read(0));
+    const std::vector<Destination> both{{make_address("fd00::1"), 0}, {make_address("10.0.0.2"), 0}};
+    const std::vector<Message> messages{{.source = make_address("10.0.0.1"), .destinations = both}};
+    EXPECT_FALSE(testament.write(0, {.interfaceIndex = 1, .messages = messages}));
+    const PlainWill will = testament.read(0).value();
+    ASSERT_EQ(will.messages[0].destinationCount, 1);
+    EXPECT_EQ(will.messages[0].destinations[0].address.family, AF_INET);
 }
 
 TEST(Testament, AReaderBesideTheWriterSeesWholeWillsOnly) {

@@ -53,8 +53,8 @@ HmacKey keyTwo() {
     return key(2, Bytes(kText.begin(), kText.end()));
 }
 
-HmacAuthenticator with(std::initializer_list<HmacKey> keys) {
-    return HmacAuthenticator(std::span(keys.begin(), keys.size()));
+HmacAuthenticator with(const HmacKeys& keys) {
+    return HmacAuthenticator(keys);
 }
 
 struct Golden {

@@ -20,9 +20,38 @@ RouterOptions version2Pass() {
         .version = 2, .virtualRouterId = 51, .authentication = Authentication::Pass, .password = "secret12"};
 }
 
+std::vector<std::uint8_t> encoded(const PeerMessage& message) {
+    PeerMessageBytes bytes{};
+    const std::size_t size = encode(bytes, message, version2Pass());
+    return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)};
+}
+
+TEST(PeerMessage, IsSignedWithHmac) {
+    std::array<std::uint8_t, 32> secret{};
+    HmacKeys keys{*HmacKey::make(1, secret)};
+    RouterOptions options{.virtualRouterId = 51, .authentication = Authentication::Hmac};
+    options.authenticator = std::make_shared<const HmacAuthenticator>(keys);
+    const auto sender = make_address("10.9.0.2");
+    PeerMessageBytes bytes{};
+    const std::size_t size =
+        encode(bytes, {.kind = PeerMessage::Kind::Hello, .priority = 100}, options, sender, Sequence{77});
+    ASSERT_EQ(size, bytes.size());
+    const auto read = decodePeerMessage(bytes, options, sender);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->sequence, Sequence{77});
+    EXPECT_EQ(decodePeerMessage(bytes, options, make_address("10.9.0.3")).error(), PeerMessageError::Hmac);
+    EXPECT_EQ(decodePeerMessage(std::span(bytes).first(kPeerMessageSize), options, sender).error(),
+              PeerMessageError::Hmac);
+    for (const std::size_t at : {4U, 8U}) {
+        PeerMessageBytes forged = bytes;
+        forged.at(at) = forged.at(at) == 1 ? 2 : 200;
+        EXPECT_EQ(decodePeerMessage(forged, options, sender).error(), PeerMessageError::Hmac) << at;
+    }
+}
+
 TEST(PeerMessage, HasTheBytesThatTheDocumentSays) {
-    const auto bytes = encode({.kind = PeerMessage::Kind::Successor, .priority = 100}, version2Pass());
-    EXPECT_THAT(bytes, testing::ElementsAre('F', 'L', 'P', '1', 2, 51, 100, 2, 0, 0, 0, 0, 's', 'e', 'c', 'r',
+    const auto bytes = encoded({.kind = PeerMessage::Kind::Successor, .priority = 100});
+    EXPECT_THAT(bytes, testing::ElementsAre('F', 'L', 'P', '1', 2, 51, 0, 0, 100, 2, 0, 0, 's', 'e', 'c', 'r',
                                             'e', 't', '1', '2'));
     const auto read = decodePeerMessage(bytes, version2Pass());
     ASSERT_TRUE(read.has_value());
@@ -31,7 +60,7 @@ TEST(PeerMessage, HasTheBytesThatTheDocumentSays) {
 }
 
 TEST(PeerMessage, IsRefusedWhereverAByteIsNotAsItMustBe) {
-    const auto good = encode({.kind = PeerMessage::Kind::Hello, .priority = 100}, version2Pass());
+    const auto good = encoded({.kind = PeerMessage::Kind::Hello, .priority = 100});
     const auto errorOf = [&](std::size_t at, std::uint8_t value) {
         auto bytes = good;
         bytes.at(at) = value;
@@ -42,7 +71,7 @@ TEST(PeerMessage, IsRefusedWhereverAByteIsNotAsItMustBe) {
     EXPECT_EQ(errorOf(4, 0), PeerMessageError::Malformed);
     EXPECT_EQ(errorOf(4, 3), PeerMessageError::Malformed);
     EXPECT_EQ(errorOf(5, 52), PeerMessageError::OtherRouter);
-    EXPECT_EQ(errorOf(7, 3), PeerMessageError::OtherRouter);
+    EXPECT_EQ(errorOf(9, 3), PeerMessageError::OtherRouter);
     EXPECT_EQ(errorOf(19, 'x'), PeerMessageError::Password);
     for (std::size_t size = 0; size < good.size(); ++size) {
         EXPECT_EQ(decodePeerMessage(std::span(good).first(size), version2Pass()).error(),
