@@ -2,7 +2,7 @@
 # Everything that must pass before a change lands, on a bare Debian 12 as root. It installs what it needs.
 #
 #   tests/run.sh              what must pass, about half an hour on two cores the first time
-#   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, system-asan and system-tsan
+#   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, simulate, system-asan and system-tsan
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
 set -uo pipefail
@@ -51,6 +51,11 @@ run_fuzz() {
         rm -rf "$scratch"
         [ "$status" -eq 0 ] || return 1
     done
+}
+# docs/simulation.md
+run_simulate() {
+    cmake --preset release >/dev/null && cmake --build --preset release --target simulate -- -j "$jobs" &&
+        build/release/tests/simulate --seeds "${SIMULATE_SEEDS:-10000}" --seconds 1000
 }
 # Real hosts, peers and API servers around the agent of one preset; $2 stretches the time limits for slow builds.
 system_tests() {

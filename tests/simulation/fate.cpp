@@ -8,8 +8,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr std::uint32_t kSubnet = 0x0A090000;  // 10.9.0.0
-
 std::uint8_t drawPriority(Random& random, bool close) {
     return static_cast<std::uint8_t>(close ? random.between(98, 102) : random.between(1, 254));
 }
@@ -29,8 +27,8 @@ milliseconds drawMultiple(Random& random, milliseconds interval, int most) {
     return interval * random.between(0, most);
 }
 
-boost::asio::ip::address_v4 drawPrimary(Random& random, std::size_t host) {
-    return boost::asio::ip::address_v4(kSubnet + static_cast<std::uint32_t>(random.below(30) * 8 + host + 1));
+boost::asio::ip::address drawPrimary(Random& random, bool ipv6, std::size_t host) {
+    return hostAddress(ipv6, static_cast<std::uint8_t>(random.below(30) * 8 + host + 1));
 }
 
 }  // namespace
@@ -39,6 +37,7 @@ World::Settings drawWorld(Random& random, Mutation mutation) {
     World::Settings world;
     const auto count = static_cast<std::size_t>(random.between(2, kMaxHosts));
     const std::uint8_t version = random.percent(30) ? 2 : 3;
+    const bool ipv6 = version == 3 && random.percent(40);
     const milliseconds interval = drawInterval(random, version);
     const bool mixed = version == 3 && interval <= 1s && random.percent(25);
     const bool close = random.percent(50);
@@ -63,10 +62,10 @@ World::Settings drawWorld(Random& random, Mutation mutation) {
         }
         if (random.percent(30)) options.checksum = vrrp::ChecksumForm::MessageOnly;
         for (std::size_t vip = 0; vip < vips; ++vip)
-            options.addresses.emplace_back(
-                boost::asio::ip::address_v4(kSubnet + 0x100 + static_cast<std::uint32_t>(vip)));
+            options.addresses.push_back(virtualAddress(ipv6, vip));
         world.bounds.interval = std::max<Instant>(world.bounds.interval, options.advertInterval);
-        world.hosts.push_back({.options = options, .primary = drawPrimary(random, i), .mutation = mutation});
+        world.hosts.push_back(
+            {.options = options, .primary = drawPrimary(random, ipv6, i), .mutation = mutation});
     }
 
     world.bounds.version = version;
@@ -230,7 +229,7 @@ void Fate::disturbRunning(std::size_t host) {
     } else if (what < 95) {
         world_.stepWallClock(host, random_.percent(50) ? 1h : -1h);
     } else {
-        world_.setPrimary(host, drawPrimary(random_, host));
+        world_.setPrimary(host, drawPrimary(random_, it.settings().primary.is_v6(), host));
     }
 }
 

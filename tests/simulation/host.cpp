@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/simulation/trace.h"
+
 namespace fairlead::simulation {
 namespace {
 
@@ -10,7 +12,7 @@ using namespace std::chrono_literals;
 using vrrp::State;
 using vrrp::TimePoint;
 
-constexpr std::size_t kQueueBound = 256;  // of the kernel's receive buffer
+constexpr std::size_t kQueueBound = 512;  // of the kernel's receive buffer
 
 /// As agent/net/address_keeper.cpp has it.
 vrrp::Duration lifetime(vrrp::Duration interval) {
@@ -38,11 +40,12 @@ void Host::expect(const char* wrong) {
 }
 
 template <class Step>
-void Host::step(TimePoint now, Step&& make) {
+vrrp::Actions Host::step(TimePoint now, Step&& make) {
     const Before was = before(now);
-    const vrrp::Actions actions = make(*subject_);
-    expect(wrongActions(actions, was, *subject_, power_ == Power::Runs));
+    vrrp::Actions actions = make(*subject_);
+    expect(wrongActions(actions, settings_.options, was, *subject_, power_ == Power::Runs, now));
     perform(actions, now);
+    return actions;
 }
 
 void Host::boot(Instant instant) {
@@ -54,14 +57,14 @@ void Host::boot(Instant instant) {
     installed_ = listenedAgain_ = waives_ = false;
     announcements_.stop();
     addressUntil_ = now;  // what an earlier run left is removed
-    lastEmpty_ = resumed_ = lastSent_ = now;
+    lastEmpty_ = lastArrival_ = resumed_ = lastSent_ = now;
     subject_.emplace(settings_.options, settings_.mutation);
     subject_->setPriority(priority_, checkFault_, now);
     step(now, [&](Subject& router) { return router.start(condition(), now); });
 }
 
 void Host::kill(Instant) {
-    around_.note(index_, "is killed", 0, nullptr);
+    around_.note(index_, "is killed", Trace::kNoValue, nullptr);
     power_ = Power::Off;
     subject_.reset();
     queue_.clear();
@@ -71,7 +74,7 @@ void Host::kill(Instant) {
 
 void Host::stop(Instant instant) {
     const TimePoint now = clock_.at(instant);
-    around_.note(index_, "stops", 0, nullptr);
+    around_.note(index_, "stops", Trace::kNoValue, nullptr);
     power_ = Power::Off;
     step(now, [&](Subject& router) { return router.shutdown(now); });
     subject_.reset();
@@ -79,26 +82,27 @@ void Host::stop(Instant instant) {
 }
 
 void Host::freeze(bool deaf) {
-    around_.note(index_, deaf ? "stands still" : "is frozen", 0, nullptr);
+    around_.note(index_, deaf ? "stands still" : "is frozen", Trace::kNoValue, nullptr);
     power_ = Power::Frozen;
     deaf_ = deaf;
 }
 
 void Host::resume(Instant instant) {
-    around_.note(index_, "runs again", 0, nullptr);
+    around_.note(index_, "runs again", Trace::kNoValue, nullptr);
     power_ = Power::Runs;
     resumed_ = clock_.at(instant);
 }
 
 void Host::arrive(const Packet& packet, Instant instant) {
     if (power_ == Power::Off || !linkUp_ || (power_ == Power::Frozen && deaf_)) return;
-    if (queue_.size() < kQueueBound) queue_.push_back({.packet = packet, .at = clock_.at(instant)});
+    lastArrival_ = clock_.at(instant);
+    if (queue_.size() < kQueueBound) queue_.push_back({.packet = packet, .at = lastArrival_});
 }
 
 void Host::named(const boost::asio::ip::address& by, Instant instant) {
     if (power_ != Power::Runs || !linkUp_) return;
     const TimePoint now = clock_.at(instant);
-    around_.note(index_, "is told to take over", 0, nullptr);
+    around_.note(index_, "is told to take over", Trace::kNoValue, nullptr);
     step(now, [&](Subject& router) { return router.named(by, now); });
 }
 
@@ -148,8 +152,7 @@ void Host::drain(TimePoint now, std::span<const vrrp::RouterOptions> senders) {
 
 void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::RouterOptions> senders) {
     const Packet& packet = waiting.packet;
-    const auto decoded =
-        vrrp::decode(packet.datagram.view(), {.options = settings_.options, .primary = settings_.primary});
+    const auto decoded = open(packet.datagram, {.options = settings_.options, .primary = settings_.primary});
     if (packet.junk) {
         if (decoded) expect("accepted junk");
         const auto deadline = subject_->deadline();
@@ -162,8 +165,8 @@ void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::Rou
                          " rejected an advertisement: " + vrrp::toString(decoded.error()));
         return;
     }
-    if (const std::string field = difference(*decoded, senders[packet.from], packet.priority,
-                                             boost::asio::ip::address_v4(packet.source));
+    if (const std::string field =
+            difference(*decoded, senders[packet.from], packet.priority, packet.datagram.source);
         !field.empty())
         around_.violated("host " + std::to_string(index_) + " read a wrong " + field);
     around_.note(index_, "hears priority", decoded->priority, nullptr);
@@ -172,8 +175,10 @@ void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::Rou
         std::clamp<vrrp::Duration>(now - waiting.at + wallClockStep_, {}, now - lastEmpty_);
     const TimePoint receivedAt = now - age;
     const Before was = before(now);
-    step(now, [&](Subject& router) { return router.received(*decoded, receivedAt, now); });
-    expect(wrongReception(*decoded, receivedAt, settings_.options, settings_.primary, was, *subject_));
+    const vrrp::Actions actions =
+        step(now, [&](Subject& router) { return router.received(*decoded, receivedAt, now); });
+    expect(wrongReception(*decoded, receivedAt, now, actions, settings_.options, settings_.primary, was,
+                          *subject_));
     // Silent for so long that it listens, as after a late wake-up.
     if (was.state == State::Master && was.silence >= 3 * settings_.options.advertInterval)
         listenedAgain_ = true;
@@ -184,12 +189,12 @@ void Host::actOnTimers(TimePoint now, bool holderHeard) {
         const State was = subject_->state();
         const bool late = now - *deadline > subject_->masterDownInterval() / 3;
         step(now, [&](Subject& router) { return router.timerExpired(now); });
-        if (subject_->deadline() && *subject_->deadline() <= now) expect("set its timer in the past");
         if (was == State::Backup && subject_->state() == State::Master) {
             if (holderHeard) expect("took over although the holder's advertisement waited in its socket");
             if (late && !listenedAgain_) expect("woke up late and took over without listening again");
         }
         listenedAgain_ = subject_->state() == State::Backup;
+        if (subject_->deadline() && *subject_->deadline() <= now) expect("set its timer in the past");
     }
     if (installed_ && addressUntil_ <= now) {
         // The kernel took it while the process did not run: put back.
@@ -256,15 +261,15 @@ void Host::setPriority(std::uint8_t priority, bool fault, Instant instant) {
 }
 
 void Host::setLink(bool up, Instant instant) {
-    around_.note(index_, up ? "has its link up" : "has its link down", 0, nullptr);
+    around_.note(index_, up ? "has its link up" : "has its link down", Trace::kNoValue, nullptr);
     linkUp_ = up;
     if (power_ != Power::Runs) return;
     const TimePoint now = clock_.at(instant);
     step(now, [&](Subject& router) { return router.interfaceChanged(condition(), now); });
 }
 
-void Host::setPrimary(const boost::asio::ip::address_v4& primary, Instant instant) {
-    around_.note(index_, "is given another address", 0, nullptr);
+void Host::setPrimary(const boost::asio::ip::address& primary, Instant instant) {
+    around_.note(index_, "is given another address", Trace::kNoValue, nullptr);
     settings_.primary = primary;
     if (power_ != Power::Runs) return;
     const TimePoint now = clock_.at(instant);
@@ -273,7 +278,7 @@ void Host::setPrimary(const boost::asio::ip::address_v4& primary, Instant instan
 
 void Host::handOver(Instant instant) {
     if (power_ != Power::Runs || subject_->state() != State::Master) return;
-    around_.note(index_, "is asked to hand over", 0, nullptr);
+    around_.note(index_, "is asked to hand over", Trace::kNoValue, nullptr);
     const TimePoint now = clock_.at(instant);
     waives_ = true;
     step(now, [&](Subject& router) { return router.handOver(now); });

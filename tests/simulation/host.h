@@ -32,7 +32,6 @@ class Surroundings {
 /// Somebody's advertisement under way. `priority` is what its sender meant.
 struct Packet {
     Datagram datagram;
-    std::uint32_t source = 0;
     std::uint8_t from = 0;
     std::uint8_t priority = 0;
     bool junk = false;
@@ -44,7 +43,7 @@ class Host {
   public:
     struct Settings {
         vrrp::RouterOptions options;
-        boost::asio::ip::address_v4 primary;
+        boost::asio::ip::address primary;
         Mutation mutation = Mutation::None;
         Instant latency{0};  ///< at most, from an event to the process acting on it
         int driftPpm = 0;    ///< at most, for the check of its own beat
@@ -66,7 +65,7 @@ class Host {
 
     void setPriority(std::uint8_t priority, bool fault, Instant now);
     void setLink(bool up, Instant now);
-    void setPrimary(const boost::asio::ip::address_v4& primary, Instant now);
+    void setPrimary(const boost::asio::ip::address& primary, Instant now);
     void handOver(Instant now);
     void setSuccessor(const std::optional<vrrp::Successor>& successor);
     /// The wall clock was set: the age of what is read next is off by this, before the edge limits it.
@@ -82,6 +81,14 @@ class Host {
     /// Handed over, and not been the holder since: does not pre-empt.
     [[nodiscard]] bool waives() const { return waives_; }
     [[nodiscard]] vrrp::Duration silence(Instant now) const { return clock_.at(now) - lastSent_; }
+    /// Since the last datagram arrived, read or not.
+    [[nodiscard]] vrrp::Duration unheardFor(Instant now) const { return clock_.at(now) - lastArrival_; }
+    /// Its timer has expired, and it will know when what waits for it was received.
+    [[nodiscard]] bool overdue(Instant now) const {
+        return subject_ && subject_->deadline() && *subject_->deadline() <= clock_.at(now) &&
+               wallClockStep_ == vrrp::Duration(0);
+    }
+    [[nodiscard]] bool deaf() const { return deaf_; }
     [[nodiscard]] bool waiting() const { return !queue_.empty(); }
     [[nodiscard]] const Subject* subject() const { return subject_ ? &*subject_ : nullptr; }
     /// When the process has to act by itself.
@@ -101,7 +108,7 @@ class Host {
     [[nodiscard]] bool holderWaits(vrrp::TimePoint now, std::span<const vrrp::RouterOptions> senders) const;
 
     template <class Step>
-    void step(vrrp::TimePoint now, Step&& make);
+    vrrp::Actions step(vrrp::TimePoint now, Step&& make);
     void perform(const vrrp::Actions& actions, vrrp::TimePoint now);
     void install(vrrp::TimePoint now);
     void announceIfDue(vrrp::TimePoint now);
@@ -127,6 +134,7 @@ class Host {
     std::deque<Waiting> queue_;
     net::AnnounceSchedule announcements_;
     vrrp::TimePoint lastEmpty_;
+    vrrp::TimePoint lastArrival_;
     vrrp::Duration wallClockStep_{0};
     bool installed_ = false;
     vrrp::TimePoint renewed_;

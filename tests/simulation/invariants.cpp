@@ -41,6 +41,14 @@ Instant Bounds::resigned(std::uint8_t priority) const {
     return delay + stretched(skew(priority)) + 2 * latency;
 }
 
+Instant Bounds::resumed() const {
+    return stretched(std::max<Instant>(interval, 20ms)) + latency;
+}
+
+Instant Bounds::succession() const {
+    return 2 * (delay + latency) + 2 * (stretched(masterDown(1)) - masterDown(1));
+}
+
 Instant Bounds::refreshed() const {
     return stretched(kRefresh) + delay + latency;
 }
@@ -53,32 +61,65 @@ void Invariants::disturbed(std::size_t group, Instant quietFrom) {
     groups_[group].quietFrom = std::max(groups_[group].quietFrom, quietFrom);
     groups_[group].settled = kNever;
     groups_[group].promise = {};
+    groups_[group].steady = false;
+    groups_[group].leastHeir = 0;
+}
+
+void Invariants::orphaned(std::size_t group, const Network& network, Instant interval) {
+    std::uint8_t best = 0;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        if (network.group(i) == group && members_[i].eligible && !members_[i].master)
+            best = std::max(best, members_[i].priority);
+    }
+    const Instant step = (bounds_.version == 2 ? Instant(1s) : interval) / 256;
+    const std::int64_t steps = bounds_.succession() / step + 1;
+    groups_[group].leastHeir = static_cast<std::uint8_t>(std::max<std::int64_t>(best - steps, 0));
+}
+
+void Invariants::paused(std::size_t group, Instant quietFrom) {
+    const bool steady = groups_[group].steady || (groups_[group].held && settled(group, quietFrom));
+    disturbed(group, quietFrom);
+    groups_[group].steady = steady;
+}
+
+void Invariants::resumed(std::size_t group, Instant now) {
+    groups_[group].promise = {.deadline = now + bounds_.resumed(),
+                              .what = "no successor soon after a stall in which the master had died"};
 }
 
 void Invariants::resigned(std::size_t group, Instant now, const Network& network,
-                          std::optional<std::uint8_t> betterThan) {
+                          std::optional<std::uint8_t> betterThan, bool acquainted) {
+    std::uint8_t best = 0;
     std::uint8_t heir = 0;
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const Member& member = members_[i];
-        if (network.group(i) != group || !member.runs || !member.eligible || member.master) continue;
+        if (network.group(i) != group || !member.eligible || member.master) continue;
+        best = std::max(best, member.priority);
         const bool counts =
             !betterThan || (member.preempts && member.preemptDelay == 0s && member.priority > *betterThan);
         if (counts) heir = std::max(heir, member.priority);
     }
-    if (heir != 0)
-        groups_[group].promise = {.priority = betterThan ? heir : std::uint8_t{0},
-                                  .deadline = now + bounds_.resigned(heir)};
+    Promise& promise = groups_[group].promise;
+    if (acquainted && best > betterThan.value_or(0)) {
+        promise = {.deadline = now + bounds_.delay, .what = "the successor that was named did not take over"};
+    } else if (heir != 0) {
+        promise = {.priority = betterThan ? heir : std::uint8_t{0},
+                   .deadline = now + bounds_.resigned(heir),
+                   .what = "no successor within the skew time of a resignation"};
+    }
 }
 
 std::optional<Violation> Invariants::update(Instant now, std::span<const Member> members,
                                             const Network& network) {
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const std::size_t group = network.group(i);
-        const bool moved = members[i].runs && members_[i].runs && members[i].master != members_[i].master;
-        if (moved && settled(group, now) && !network.noisy(group)) {
-            return Violation{now, members[i].master ? "the holder changed although nothing had happened"
-                                                    : "the holder gave up although nothing had happened"};
-        }
+        const bool moved = members[i].master != members_[i].master;
+        if (moved && groups_[group].steady)
+            return Violation{now, "the holder changed although processes were but frozen for a while"};
+        if (moved && members[i].master && members[i].priority < groups_[group].leastHeir)
+            return Violation{now, "a lesser router took over before the best had its turn"};
+        if (moved && settled(group, now))
+            return Violation{now, "the holder changed although nothing had happened"};
     }
     std::ranges::copy(members, members_.begin());
     earliest_ = kNever;
@@ -106,6 +147,7 @@ void Invariants::judge(std::size_t index, Instant now, const Network& network) {
     Group& group = groups_[index];
     group.deadline = group.settled = kNever;
     const Summary all = summary(index, network);
+    group.held = all.masters == 1;
     const Instant quiet = group.quietFrom;
     const bool noisy = network.noisy(index);
     const auto demand = [&](Instant deadline, const char* what) {
@@ -144,9 +186,9 @@ void Invariants::judge(std::size_t index, Instant now, const Network& network) {
                    "a client believes the address elsewhere for longer than the bound");
         }
     }
+    if (all.masters != 0) group.leastHeir = 0;
     if (all.masters != 0 && all.holder >= group.promise.priority) group.promise = {};
-    if (group.promise.deadline != kNever)
-        demand(group.promise.deadline, "no successor within the skew time of a resignation");
+    if (group.promise.deadline != kNever) demand(group.promise.deadline, group.promise.what);
     earliest_ = std::min(earliest_, group.deadline);
 }
 

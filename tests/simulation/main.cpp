@@ -2,11 +2,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cinttypes>
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -89,9 +91,9 @@ bool run(const Arguments& arguments) {
 int main(int argc, char** argv) {
     Arguments arguments;
     std::string mutation;
-    std::map<std::string, Mutation> known;
-    for (const MutationName& name : kMutations)
-        known.emplace(name.name, name.mutation);
+    std::vector<std::string> mutations;
+    for (const MutationName& known : kMutations)
+        mutations.emplace_back(known.name);
 
     CLI::App app("Simulates elections of vrrp::Router in virtual time and checks what must always hold.");
     app.add_option("--seeds", arguments.seeds, "how many")->capture_default_str();
@@ -100,9 +102,11 @@ int main(int argc, char** argv) {
     app.add_option("--threads", arguments.threads, "at once")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
-    app.add_option("--mutation", arguments.mutation, "break the router on purpose")
-        ->transform(CLI::CheckedTransformer(known));
+    app.add_option("--mutation", mutation, "break the router on purpose")->check(CLI::IsMember(mutations));
     app.add_flag("--trace", arguments.trace, "print every event");
     CLI11_PARSE(app, argc, argv);
+    for (const MutationName& known : kMutations) {
+        if (known.name == mutation) arguments.mutation = known.mutation;
+    }
     return run(arguments) ? 0 : 1;
 }

@@ -18,13 +18,17 @@ struct Before {
 };
 
 /// The order and the content of what it asks for: who takes over advertises, installs, announces; who leaves
-/// removes the address before it resigns; nobody advertises another priority than its own or 0; no timer
-/// without a state that needs it.
-const char* wrongActions(const vrrp::Actions& actions, const Before& before, const Subject& after,
-                         bool started);
+/// removes the address before it resigns, twice; nobody advertises another priority than its own or 0, nor
+/// goes on as MASTER after it was silent for so long that a peer may have taken over; no timer without a
+/// state that needs it; who becomes BACKUP without having been MASTER listens for its own
+/// Master_Down_Interval.
+const char* wrongActions(const vrrp::Actions& actions, const vrrp::RouterOptions& options,
+                         const Before& before, const Subject& after, bool started, vrrp::TimePoint now);
 
-/// Who yields to what, and how an advertisement moves the timer: timed by its reception, not by its reading.
+/// Who yields to what, who is answered and how often, and how an advertisement moves the timer: timed by its
+/// reception, not by its reading.
 const char* wrongReception(const vrrp::Advertisement& advertisement, vrrp::TimePoint receivedAt,
+                           vrrp::TimePoint now, const vrrp::Actions& actions,
                            const vrrp::RouterOptions& options, const boost::asio::ip::address& primary,
                            const Before& before, const Subject& after);
 

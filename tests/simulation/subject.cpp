@@ -8,6 +8,18 @@ using vrrp::Actions;
 using vrrp::State;
 using vrrp::TimePoint;
 
+namespace {
+
+boost::asio::ip::address lowest(bool ipv6) {
+    return boost::asio::ip::make_address(ipv6 ? "fe80::1" : "0.0.0.1");
+}
+
+boost::asio::ip::address highest(bool ipv6) {
+    return boost::asio::ip::make_address(ipv6 ? "fe80::ffff:ffff:ffff:ffff" : "223.255.255.255");
+}
+
+}  // namespace
+
 Subject::Subject(const vrrp::RouterOptions& options, Mutation mutation)
     : options_(options), mutation_(mutation), router_(options) {}
 
@@ -40,7 +52,7 @@ Actions Subject::received(const vrrp::Advertisement& advertisement, TimePoint re
             if (master && theirs == priority()) {
                 const bool higher = boost::asio::ip::address(advertisement.source) > primary_;
                 return changed([&](auto& copy) {
-                    copy.source = boost::asio::ip::address_v4(higher ? 1U : 0xDFFFFFFFU);
+                    copy.source = higher ? lowest(primary_.is_v6()) : highest(primary_.is_v6());
                 });
             }
             break;

@@ -14,6 +14,7 @@ class Trace {
   public:
     static constexpr std::size_t kLength = 40;
     static constexpr int kNobody = -1;
+    static constexpr int kNoValue = -1;
 
     explicit Trace(bool print) : print_(print) {}
 
@@ -39,7 +40,7 @@ class Trace {
         Instant at{0};
         int host = kNobody;
         const char* what = "";
-        int value = 0;
+        int value = kNoValue;
         std::string detail;
     };
 
@@ -49,7 +50,7 @@ class Trace {
         std::snprintf(buffer.data(), buffer.size(), entry.host == kNobody ? "%14.6f  " : "%14.6f  host %d ",
                       seconds, entry.host);
         std::string result = std::string(buffer.data()) + entry.what;
-        if (entry.value != 0) result += ' ' + std::to_string(entry.value);
+        if (entry.value != kNoValue) result += ' ' + std::to_string(entry.value);
         if (!entry.detail.empty()) result += ": " + entry.detail;
         return result;
     }

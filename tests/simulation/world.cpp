@@ -22,7 +22,8 @@ World::World(const Settings& settings, std::uint64_t seed)
       trace_(settings.trace),
       members_(settings.hosts.size()),
       armed_(settings.hosts.size(), kNever),
-      beliefs_(settings.hosts.size(), Member::kNobody) {
+      beliefs_(settings.hosts.size(), Member::kNobody),
+      bystander_(settings.hosts.size(), false) {
     for (std::size_t i = 0; i < settings_.hosts.size(); ++i) {
         options_.push_back(settings_.hosts[i].options);
         hosts_.push_back(std::make_unique<Host>(i, settings_.hosts[i], static_cast<Surroundings&>(*this)));
@@ -78,9 +79,7 @@ void World::act(const Event& event) {
             break;
         case Event::Kind::Resume:
             if (host.power() != Power::Frozen) break;
-            disturb(network_.group(event.host));
-            host.resume(now_);
-            wake(event.host);
+            resume(event.host);
             break;
         case Event::Kind::Junk:
             sendJunk();
@@ -150,7 +149,6 @@ void World::advertise(std::size_t from, std::uint8_t priority) {
     note(from, "advertises priority", priority, nullptr);
     const std::uint8_t onTheWire = sender.subject()->wirePriority(priority);
     const Packet packet{.datagram = seal(options_[from], onTheWire, sender.settings().primary),
-                        .source = sender.settings().primary.to_uint(),
                         .from = static_cast<std::uint8_t>(from),
                         .priority = priority};
     for (std::size_t to = 0; to < hosts_.size(); ++to) {
@@ -162,7 +160,7 @@ void World::advertise(std::size_t from, std::uint8_t priority) {
 }
 
 void World::announce(std::size_t from) {
-    note(from, "announces the address", 0, nullptr);
+    note(from, "announces the address", Trace::kNoValue, nullptr);
     beliefs_[from] = static_cast<std::uint8_t>(from);
     for (std::size_t to = 0; to < hosts_.size(); ++to) {
         if (to == from) continue;
@@ -184,7 +182,7 @@ void World::nameSuccessor(std::size_t from, const boost::asio::ip::address& peer
 void World::sendJunk() {
     const std::size_t like = random_.below(hosts_.size());
     Packet packet{.datagram = seal(options_[like], random_.percent(50) ? std::uint8_t{0} : std::uint8_t{254},
-                                   boost::asio::ip::address_v4(0x0A0900F0)),
+                                   hostAddress(options_[like].ipv6(), 0xF0)),
                   .junk = true};
     spoil(packet.datagram, options_[like], random_);
     for (std::size_t to = 0; to < hosts_.size(); ++to)
@@ -217,7 +215,7 @@ void World::observe() {
         if (member == members_[i]) continue;
         changed = true;
         // By itself at the end of its startupDelay; what else makes it so has disturbed the group already.
-        if (member.eligible && !members_[i].eligible) disturb(network_.group(i));
+        if (member.eligible && !members_[i].eligible && members_[i].runs) disturb(network_.group(i));
         members_[i] = member;
     }
     stale_ = false;
@@ -226,7 +224,15 @@ void World::observe() {
 }
 
 void World::disturb(std::size_t group) {
+    for (std::size_t host = 0; host < hosts_.size(); ++host) {
+        if (network_.group(host) == group) bystander_[host] = false;
+    }
     invariants_.disturbed(group, std::max(now_, network_.lastNoise()));
+    stale_ = disturbed_ = true;
+}
+
+void World::pause(std::size_t group) {
+    invariants_.paused(group, std::max(now_, network_.lastNoise()));
     stale_ = disturbed_ = true;
 }
 
@@ -235,11 +241,10 @@ void World::disturbAll() {
         disturb(group);
 }
 
-bool World::clearResignation(std::size_t host) const {
+bool World::holds(std::size_t host) const {
     const std::size_t group = network_.group(host);
     return hosts_[host]->power() == Power::Runs && hosts_[host]->state() == State::Master &&
-           hosts_[host]->linkUp() && !network_.noisy(group) && invariants_.settled(group, now_) &&
-           hosts_[host]->silence(now_) > settings_.bounds.stretched(settings_.bounds.delay);
+           !network_.noisy(group) && invariants_.settled(group, now_);
 }
 
 void World::introduce(std::size_t host) {
@@ -262,37 +267,81 @@ void World::boot(std::size_t host) {
 }
 
 void World::kill(std::size_t host) {
-    disturb(network_.group(host));
+    const bool orphans = holds(host);
+    const std::size_t group = network_.group(host);
+    disturb(group);
+    if (orphans) invariants_.orphaned(group, network_, options_[host].advertInterval);
     hosts_[host]->kill(now_);
     observe();
 }
 
 void World::stop(std::size_t host) {
+    resign(host, std::nullopt, [&] { hosts_[host]->stop(now_); });
+}
+
+/// Judges what a holder does that ceases to be it, or that (`priority`) only lowers its priority.
+template <class Step>
+void World::resign(std::size_t host, std::optional<std::uint8_t> priority, Step&& step) {
     const std::size_t group = network_.group(host);
-    const bool clear = clearResignation(host);
+    const bool clear = holds(host) && hosts_[host]->linkUp() &&
+                       hosts_[host]->silence(now_) > settings_.bounds.stretched(settings_.bounds.delay);
     disturb(group);
-    if (clear) invariants_.resigned(group, now_, network_, std::nullopt);
+    if (clear) {
+        invariants_.resigned(group, now_, network_, priority, settings_.acquainted);
+        if (!priority) invariants_.orphaned(group, network_, options_[host].advertInterval);
+    }
     introduce(host);
-    hosts_[host]->stop(now_);
+    step();
+    arm(host);
     observe();
 }
 
 void World::freeze(std::size_t host, bool deaf, Instant length) {
-    disturb(network_.group(host));
+    const std::size_t group = network_.group(host);
+    if (deaf || hosts_[host]->state() == State::Master) {
+        disturb(group);
+    } else {
+        pause(group);
+        bystander_[host] = invariants_.steady(group);
+    }
     hosts_[host]->freeze(deaf);
     push(now_ + length, Event::Kind::Resume, host);
     observe();
 }
 
+void World::resume(std::size_t index) {
+    Host& host = *hosts_[index];
+    const std::size_t group = network_.group(index);
+    const Bounds& bounds = settings_.bounds;
+    const bool alone =
+        !network_.noisy(group) && !invariants_.hasMaster(group, network_) &&
+        invariants_.quietFor(group, now_) > std::ssize(hosts_) * (bounds.delay + bounds.latency);
+    if (bystander_[index]) {
+        pause(group);
+    } else {
+        disturb(group);
+    }
+    const bool waited = host.state() == State::Backup ? host.overdue(now_) : host.state() == State::Master;
+    if (alone && waited && !host.deaf() &&
+        host.unheardFor(now_) > bounds.stretched(bounds.masterDown(host.priority()))) {
+        invariants_.resumed(group, now_);
+    }
+    host.resume(now_);
+    wake(index);
+}
+
 void World::setPriority(std::size_t host, std::uint8_t priority, bool fault) {
-    const std::size_t group = network_.group(host);
-    const bool clear = clearResignation(host) && (fault || priority < hosts_[host]->priority());
-    disturb(group);
-    if (clear) invariants_.resigned(group, now_, network_, fault ? std::nullopt : std::optional(priority));
-    introduce(host);
-    hosts_[host]->setPriority(priority, fault, now_);
-    arm(host);
-    observe();
+    const auto step = [&] { hosts_[host]->setPriority(priority, fault, now_); };
+    if (fault) {
+        resign(host, std::nullopt, step);
+    } else if (priority < hosts_[host]->priority()) {
+        resign(host, priority, step);
+    } else {
+        disturb(network_.group(host));
+        step();
+        arm(host);
+        observe();
+    }
 }
 
 void World::setLink(std::size_t host, bool up) {
@@ -302,21 +351,14 @@ void World::setLink(std::size_t host, bool up) {
     observe();
 }
 
-void World::setPrimary(std::size_t host, const boost::asio::ip::address_v4& primary) {
+void World::setPrimary(std::size_t host, const boost::asio::ip::address& primary) {
     disturb(network_.group(host));
     hosts_[host]->setPrimary(primary, now_);
     observe();
 }
 
 void World::handOver(std::size_t host) {
-    const std::size_t group = network_.group(host);
-    const bool clear = clearResignation(host);
-    disturb(group);
-    if (clear) invariants_.resigned(group, now_, network_, std::nullopt);
-    introduce(host);
-    hosts_[host]->handOver(now_);
-    arm(host);
-    observe();
+    resign(host, std::nullopt, [&] { hosts_[host]->handOver(now_); });
 }
 
 void World::stepWallClock(std::size_t host, vrrp::Duration by) {
@@ -352,14 +394,14 @@ void World::noise(std::size_t group, const Noise& noise) {
 void World::partition(const std::vector<std::size_t>& groups) {
     network_.partition(groups);
     disturbAll();
-    trace_.note(now_, Trace::kNobody, "the groups change", 0, nullptr);
+    trace_.note(now_, Trace::kNobody, "the groups change", Trace::kNoValue, nullptr);
     observe();
 }
 
 void World::calm() {
     network_.calm();
     disturbAll();
-    trace_.note(now_, Trace::kNobody, "the network is quiet", 0, nullptr);
+    trace_.note(now_, Trace::kNobody, "the network is quiet", Trace::kNoValue, nullptr);
     observe();
 }
 

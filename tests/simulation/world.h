@@ -46,7 +46,7 @@ class World final : private Surroundings {
     void freeze(std::size_t host, bool deaf, Instant length);
     void setPriority(std::size_t host, std::uint8_t priority, bool fault);
     void setLink(std::size_t host, bool up);
-    void setPrimary(std::size_t host, const boost::asio::ip::address_v4& primary);
+    void setPrimary(std::size_t host, const boost::asio::ip::address& primary);
     void handOver(std::size_t host);
     void stepWallClock(std::size_t host, vrrp::Duration by);
     void drift(std::size_t host, int ppm);
@@ -88,10 +88,15 @@ class World final : private Surroundings {
     void armAt(std::size_t host, Instant at);
     [[nodiscard]] Instant latency();
 
+    void resume(std::size_t host);
+
     void disturb(std::size_t group);
+    void pause(std::size_t group);
     void disturbAll();
-    /// The holder of a settled group resigns, and what it sent before has arrived.
-    [[nodiscard]] bool clearResignation(std::size_t host) const;
+    /// Is the holder of a group that has settled.
+    [[nodiscard]] bool holds(std::size_t host) const;
+    template <class Step>
+    void resign(std::size_t host, std::optional<std::uint8_t> priority, Step&& step);
     void introduce(std::size_t host);
     void observe();
 
@@ -105,6 +110,7 @@ class World final : private Surroundings {
     std::vector<Member> members_;
     std::vector<Instant> armed_;
     std::vector<std::uint8_t> beliefs_;
+    std::vector<bool> bystander_;  ///< frozen in a steady group that has been steady since
     std::vector<Event> heap_;
     std::vector<Packet> packets_;
     std::vector<std::uint32_t> freePackets_;
