@@ -80,12 +80,12 @@ class Host:
         """The one started last."""
         return self.agents[-1]
 
-    def keepalived(self, vip, **options):
-        """keepalived with the classic configuration; options as of classic.keepalived_conf."""
+    def keepalived(self, vip=None, text=None, **options):
+        """keepalived with the classic configuration, options as of classic.keepalived_conf; or with `text` as its file."""
         number = sum(1 for each in self.processes if each.name.startswith("keepalived ")) + 1
         base = os.path.join(self.directory, f"keepalived-{number}")
         with open(f"{base}.conf", "w") as file:
-            file.write(keepalived_conf(vip, **options))
+            file.write(text or keepalived_conf(vip, **options))
         return self.start(
             "keepalived", "/usr/sbin/keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp",
             f"--use-file={base}.conf", f"--pid={base}.pid", f"--vrrp_pid={base}-vrrp.pid",

@@ -60,7 +60,7 @@ def between(rig, capture, count):
 
 def test_case_32_priority_0_is_followed_by_the_skew_time_alone(rig):
     rig.state("MASTER")
-    # An interval of 5 s is learnt: without priority 0 the agent would be silent for more than 15 s.
+    # A long interval is learnt, bounded by ten of our own: without priority 0 the agent would be silent for more than 6 s.
     rig.say(200, interval=5)
     rig.state("BACKUP")
     with Capture(rig.host, "ip proto 112") as capture:

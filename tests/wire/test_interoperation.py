@@ -1,0 +1,89 @@
+"""Beside keepalived, in each form that both speak and in both roles."""
+
+import pytest
+from lab import Lab
+
+AGENT, RIVAL = "10.10.1.83", "10.10.1.84"
+VIP, VIP6 = "10.10.1.108", "2001:db8::108"
+LINK_LOCAL_VIP = "fe80::108"
+
+FORMS = {
+    "version-2": ([VIP], {"version": 2, "advertInterval": "1s"}, ""),
+    "version-2-password": (
+        [VIP],
+        {"version": 2, "advertInterval": "1s", "authentication": {"type": "PASS", "password": "secret12"}},
+        "authentication {\n auth_type PASS\n auth_pass secret12\n }",
+    ),
+    "version-3": ([VIP], {"advertInterval": "100ms"}, ""),
+    "version-3-ipv6": ([LINK_LOCAL_VIP, VIP6], {"advertInterval": "100ms"}, ""),
+    "version-2-unicast": (
+        [VIP],
+        {"version": 2, "advertInterval": "1s", "transport": "unicast", "peers": [RIVAL]},
+        f"unicast_src_ip {RIVAL}\n unicast_peer {{\n {AGENT}\n }}",
+    ),
+    "version-3-unicast": (
+        [VIP],
+        {"advertInterval": "100ms", "transport": "unicast", "peers": [RIVAL]},
+        f"unicast_src_ip {RIVAL}\n unicast_peer {{\n {AGENT}\n }}",
+    ),
+}
+
+
+def keepalived_conf(form, priority):
+    vips, vrrp, more = FORMS[form]
+    version = vrrp.get("version", 3)
+    addresses = "\n    ".join(vips)
+    return f"""global_defs {{
+  vrrp_garp_interval 0
+  vrrp_gna_interval 0
+}}
+vrrp_instance vip {{
+  state BACKUP
+  version {version}
+  interface eth0
+  virtual_router_id 51
+  priority {priority}
+  advert_int {1 if version == 2 else 0.1}
+  {more}
+  virtual_ipaddress {{
+    {addresses}
+  }}
+}}
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_with_keepalived_in_both_roles(form):
+    vips, vrrp, _ = FORMS[form]
+    with Lab(vips=vips) as lab:
+        host = lab.host("agent", AGENT, ipv6="2001:db8::83/64")
+        rival = lab.host("rival", RIVAL, ipv6="2001:db8::84/64")
+
+        def alone(name):
+            lab.wait_for(lambda: all(lab.holders(vip) == [name] for vip in vips), 15, f"{name} to hold {' '.join(vips)} alone")
+
+        better = rival.keepalived(text=keepalived_conf(form, 110))
+        alone("rival")
+        host.start_agent({"vip": {"addresses": vips}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]}, "vrrp": {"priority": 105, **vrrp}})
+        heard = lab.wait_for(lambda: host.agent.status()["router"]["peers"], 10, "the agent to hear keepalived")
+        assert [peer["priority"] for peer in heard] == [110]
+        assert host.agent.state == "BACKUP"
+        # Several intervals side by side: neither rejects the other.
+        lab.wait_for(lambda: host.agent.metrics("vrrp_adverts_received_total") >= 4, 10, "advertisements of keepalived")
+        alone("rival")
+        assert host.agent.metrics("vrrp_packets_rejected_total") == 0, host.agent.metrics()
+
+        better.stop()
+        alone("agent")
+        worse = rival.keepalived(text=keepalived_conf(form, 90))
+        lab.wait_for(lambda: "Entering BACKUP STATE" in worse.text(), 10, "keepalived as backup")
+        sent = host.agent.metrics("vrrp_adverts_sent_total")
+        # More than keepalived's master-down interval.
+        lab.wait_for(lambda: host.agent.metrics("vrrp_adverts_sent_total") >= sent + 6, 15, "advertisements of the agent")
+        alone("agent")
+        assert "Entering MASTER STATE" not in worse.text(), worse.tail()
+
+        host.agent.kill()
+        alone("rival")
+        host.agent.restart()
+        alone("agent")
