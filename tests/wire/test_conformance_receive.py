@@ -49,8 +49,8 @@ def message(router, priority=200, addresses=None, version=None, kind=1, virtual_
     return head + struct.pack("!H", sum_) + body
 
 
-def frame(payload, source=STRANGER, ttl=255, mac=None, **fields):
-    return Ether(dst=mac or MULTICAST_MAC[4]) / IP(src=source, dst=fields.pop("dst", GROUP[4]), ttl=ttl, proto=112, tos=0xC0, **fields) / Raw(payload)
+def frame(payload, source=STRANGER, ttl=255, **fields):
+    return Ether(dst=MULTICAST_MAC[4]) / IP(src=source, dst=GROUP[4], ttl=ttl, proto=112, tos=0xC0, **fields) / Raw(payload)
 
 
 def frame6(payload, source, hop_limit=255):
