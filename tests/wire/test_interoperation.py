@@ -67,7 +67,8 @@ def test_with_keepalived_in_both_roles(form):
         host.start_agent({"vip": {"addresses": vips}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]}, "vrrp": {"priority": 105, **vrrp}})
         heard = lab.wait_for(lambda: host.agent.status()["router"]["peers"], 10, "the agent to hear keepalived")
         assert [peer["priority"] for peer in heard] == [110]
-        assert host.agent.state == "BACKUP"
+        # It hears before it may take part: over IPv6 its link-local address is tentative at first.
+        lab.wait_for(lambda: host.agent.state == "BACKUP", 10, "the agent as backup")
         # Several intervals side by side: neither rejects the other.
         lab.wait_for(lambda: host.agent.metrics("vrrp_adverts_received_total") >= 4, 10, "advertisements of keepalived")
         alone("rival")
