@@ -65,7 +65,8 @@ class Server {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        const sockaddr_in address = loopback(port);
+        sockaddr_in address = loopback(port);
+        address.sin_addr.s_addr = INADDR_ANY;
         check(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind");
         check(listen(fd, 4096), "listen");
         auto* listener = new Connection{.fd = fd, .listener = true};  // lives as long as the process

@@ -33,7 +33,6 @@ CORES = len(os.sched_getaffinity(0))
 PROGRAMS = os.path.join(os.path.dirname(binary()), "tests")
 FIRST_BACKEND = 9001
 BACKENDS = 10
-VIP = "10.10.1.108"
 CONNECTIONS = 8000  # at most, two descriptors each in a proxy
 
 
@@ -52,8 +51,9 @@ class Fairlead:
         number = len(host.agents)
         agent = host.start_agent(
             {
-                "vip": {"addresses": [VIP]},
-                "vrrp": {"virtualRouterID": 51 + number % 200, "priority": 100},
+                # Each agent needs its own.
+                "vip": {"addresses": [f"10.10.1.{100 + number % 100}"]},
+                "vrrp": {"virtualRouterID": 51 + number % 200, "peerPort": 20000 + number},
                 "loadBalancer": {
                     "bind": [f"127.0.0.1:{port}"],
                     "healthCheck": {"type": "tcp", "interval": "60s", "timeout": "10s"},
@@ -61,9 +61,8 @@ class Fairlead:
                 "backends": {"static": backends},
                 "admin": {"bind": f"127.0.0.1:{port + 1000}"},
             },
-            wait=False,
+            wait=False,  # it answers on another port than the lab's agents
         )
-        agent.admin_port = port + 1000
         host.lab.wait_for(lambda: len([health for health in self._healths(host, port) if health == "up"]) == len(backends), 30, "backends that are up")
         return agent
 
@@ -201,7 +200,7 @@ class Bench:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the children inherit it
         self.options = options
         self.threads = max(1, CORES // 2)
-        self.lab = Lab(vips=[VIP])
+        self.lab = Lab()
         self.host = self.lab.host("bench", "10.10.1.83")
         # Thousands of connections a second leave as many in TIME_WAIT.
         self.host.run("sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=20000 65535", "net.ipv4.tcp_tw_reuse=1")
