@@ -24,7 +24,7 @@ bool wouldBlock() {
 void keep(Side& to, std::unique_ptr<char[]> bytes, std::size_t count) {
     to.pending = std::move(bytes);
     to.pendingBegin = 0;
-    to.pendingEnd = count;
+    to.pendingEnd = static_cast<std::uint32_t>(count);
 }
 
 }  // namespace
@@ -42,8 +42,10 @@ Progress Pump::transfer(Side& from, Side& to, Counter& moved) {
             if (!to.finSent) {
                 to.finSent = true;
                 // A client that was told the end can't be given to another backend.
-                if (&from == &from.connection.server) from.connection.touched = true;
-                if (shutdown(to.socket.get(), SHUT_WR) != 0 && errno != ENOTCONN) return Progress::Broken;
+                if (&from != &from.connection.client) from.connection.touched = true;
+                // The second FIN goes out with the close, which comes next.
+                if (!from.finSent && shutdown(to.socket.get(), SHUT_WR) != 0 && errno != ENOTCONN)
+                    return Progress::Broken;
             }
             return Progress::Waiting;
         }
@@ -136,7 +138,7 @@ Pump::Step Pump::flush(Side& to, Counter& moved) {
             to.pipe->bytes -= static_cast<std::size_t>(n);
             if (to.pipe->bytes == 0) to.pipe.reset();
         } else {
-            to.pendingBegin += static_cast<std::size_t>(n);
+            to.pendingBegin += static_cast<std::uint32_t>(n);
             if (to.pendingBegin == to.pendingEnd) to.pending.reset();
         }
     }

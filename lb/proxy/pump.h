@@ -22,7 +22,7 @@
 namespace fairlead::lb {
 
 inline constexpr std::size_t kScratchSize = std::size_t{64} * 1024;
-inline constexpr std::size_t kSpliceSize = std::size_t{256} * 1024;
+inline constexpr std::size_t kSpliceSize = std::size_t{kPipeSize};
 /// Per worker. The last one is never left with a blocked connection; who finds none copies.
 inline constexpr std::size_t kPipesPerWorker = 32;
 

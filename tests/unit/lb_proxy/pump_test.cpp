@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -22,8 +24,10 @@ std::pair<Descriptor, Descriptor> connectedPair() {
     const Descriptor listener = listening(endpoint);
     Descriptor far = dial(endpoint);
     Descriptor near(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    const int small = 32 * 1024;
+    const int small = 128 * 1024;
     setsockopt(near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    const int on = 1;
+    setsockopt(near.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return {std::move(near), std::move(far)};
 }
 
@@ -32,19 +36,20 @@ struct Relay {
         auto [clientNear, clientFar] = connectedPair();
         auto [serverNear, serverFar] = connectedPair();
         connection.client.socket = std::move(clientNear);
-        connection.server.socket = std::move(serverNear);
+        connection.server = std::make_unique<ServerSide>(connection, std::move(serverNear), backend);
         client = std::move(clientFar);
         server = std::move(serverFar);
-        connection.client.writable = connection.server.writable = true;
+        connection.client.writable = connection.server->writable = true;
     }
 
     /// One call to the pump as a worker makes it when the kernel has said that the server may be read and the
     /// client written.
     Progress step(Pump& pump) {
-        connection.server.readable = connection.client.writable = true;
-        return pump.transfer(connection.server, connection.client, moved);
+        connection.server->readable = connection.client.writable = true;
+        return pump.transfer(*connection.server, connection.client, moved);
     }
 
+    BackendCounters backend{Endpoint{}};
     Connection connection;
     Descriptor client;
     Descriptor server;
