@@ -36,6 +36,7 @@ struct Side : EventSource {
     bool finSent = false;
     bool bulk = false;       ///< its last read came back full: splice the next ones
     bool unlimited = false;  ///< TCP_USER_TIMEOUT is lifted, see closed_window.h
+    int error = 0;           ///< errno of the call that found it broken
     // Bytes for this side that it didn't take yet: in at most one of the two.
     std::unique_ptr<Pipe> pipe;
     std::unique_ptr<char[]> pending;
@@ -53,6 +54,15 @@ struct ServerSide : Side, Waiting {
     BackendCounters& backend;
 };
 
+/// What the access log wants to know beyond what everybody does.
+struct AccessNotes {
+    TimePoint accepted;
+    TimePoint connected;  ///< if there is a backend
+    std::uint32_t connects = 0;
+    std::uint64_t toBackend = 0;
+    std::uint64_t toClient = 0;
+};
+
 /// It waits, while it is being connected, for the moment to try one more backend.
 struct Connection : Waiting {
     enum class Phase : std::uint8_t { Connecting, Open, Closed };
@@ -67,10 +77,12 @@ struct Connection : Waiting {
     bool queued = false;         ///< in the worker's list of connections with more to do
     bool clientWatched = false;  ///< in epoll; not before the first backend has answered
     bool touched = false;        ///< something has passed: no other backend can take over now
+    bool clientFirst = false;    ///< the client's end was read before the backend's
     bool owing = false;          ///< a side had not acknowledged everything at the last look
     Endpoint clientEndpoint;
     TimePoint lastActive;
-    std::size_t position = 0;  ///< in the worker's table of connections
+    std::unique_ptr<AccessNotes> access;  ///< if there is an access log
+    std::size_t position = 0;             ///< in the worker's table of connections
 
     /// Both directions have ended and all is delivered.
     [[nodiscard]] bool finished() const { return client.finSent && server && server->finSent; }

@@ -47,6 +47,8 @@ class Pump {
     Step copy(Side& from, Side& to, Counter& moved);
     Step splice(Side& from, Side& to, Counter& moved);
     bool evacuate(Side& to);
+    static Step broken(Side& side);  ///< with errno
+    static void end(Side& from, const Side& to);
 
     PipePool pipes_;
     std::array<char, kScratchSize> scratch_{};

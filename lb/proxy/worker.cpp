@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lb/proxy/access_queue.h"
 #include "lb/proxy/closed_window.h"
 
 namespace fairlead::lb {
@@ -131,7 +132,7 @@ void Worker::run() {
         retired_.clear();
     }
     while (!connections_.empty())
-        close(*connections_.back(), true);
+        close(*connections_.back(), End::Stopped);
     closed_.clear();
     retired_.clear();
     acceptor_.close();
@@ -209,7 +210,8 @@ void Worker::takeSnapshot() {
         } else if (leaves(*connection.server)) {
             ++resets[connection.server->backend.endpoint];
             reset_.add(1);
-            close(connection, true);
+            close(connection,
+                  entryOf(connection.server->backend.endpoint) ? End::BackendDown : End::BackendLeft);
         }
     }
     for (const auto& [backend, count] : resets) {
@@ -269,7 +271,7 @@ void Worker::sideEvent(Side& side, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0) side.writable = true;
     if (connecting && !fromServer) {
         // The client of a connection that is looking for its next backend.
-        if (failed) close(connection, true);
+        if (failed) close(connection, brokenBy(connection, side));
         return;
     }
     if (failed && fromServer && !connection.touched) {
@@ -286,21 +288,27 @@ void Worker::sideEvent(Side& side, std::uint32_t events) {
     if (connecting && connection.phase == Connection::Phase::Open)
         (connection.touched ? young_ : unspoken_).enter(*connection.server, now_);
     // Reset or timed out: what it had sent before has just been passed on as far as the other side takes it.
-    if (failed) close(connection, true);
+    if (failed) close(connection, brokenBy(connection, side));
 }
 
 void Worker::pump(Connection& connection) {
     connection.lastActive = now_;
     nextLook_ = std::min(nextLook_, now_ + shared_.options.peerTimeout / kLooksPerTimeout);
     ServerSide& server = *connection.server;
+    const std::uint64_t toBackend = server.backend.bytesToBackend.get();
+    const std::uint64_t toClient = server.backend.bytesToClient.get();
     const Progress up = pump_.transfer(connection.client, server, server.backend.bytesToBackend);
     const Progress down = up == Progress::Broken
                               ? Progress::Broken
                               : pump_.transfer(server, connection.client, server.backend.bytesToClient);
+    if (connection.access) {
+        connection.access->toBackend += server.backend.bytesToBackend.get() - toBackend;
+        connection.access->toClient += server.backend.bytesToClient.get() - toClient;
+    }
     if (down == Progress::Broken) {
-        close(connection, true);
+        close(connection, brokenBy(connection, server.error != 0 ? server : connection.client));
     } else if (connection.finished()) {
-        close(connection, false);
+        close(connection, connection.clientFirst ? End::Client : End::Backend);
     } else if ((up == Progress::More || down == Progress::More) && !connection.queued) {
         connection.queued = true;
         more_.push_back(&connection);
@@ -315,7 +323,7 @@ void Worker::expireIdle() {
     for (std::size_t i = connections_.size(); i-- > 0;) {
         Connection& connection = *connections_[i];
         if (connection.phase == Connection::Phase::Open && now_ - connection.lastActive >= limit)
-            close(connection, true);
+            close(connection, End::Idle);
     }
 }
 
@@ -335,10 +343,39 @@ void Worker::lookAtWindows() {
     nextLook_ = again ? now_ + limit / kLooksPerTimeout : TimePoint::max();
 }
 
-void Worker::close(Connection& connection, bool reset) {
+End Worker::brokenBy(const Connection& connection, const Side& side) {
+    // SO_ERROR tells it once: either the call that failed has got it, or it is still there.
+    const int error = side.error != 0 ? side.error : side.socket ? pendingError(side.socket) : 0;
+    const bool silent = error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+    if (&side == &connection.client) return silent ? End::ClientTimeout : End::ClientReset;
+    return silent ? End::BackendTimeout : End::BackendReset;
+}
+
+void Worker::note(const Connection& connection, End end) {
+    const AccessNotes& notes = *connection.access;
+    const auto since = [&](TimePoint then) {
+        return std::chrono::duration_cast<std::chrono::microseconds>(then - notes.accepted);
+    };
+    AccessRecord record{.client = connection.clientEndpoint,
+                        .lasted = since(now_),
+                        .toBackend = notes.toBackend,
+                        .toClient = notes.toClient,
+                        .retries = notes.connects == 0 ? 0 : notes.connects - 1,
+                        .open = shared_.open.load(std::memory_order_relaxed),
+                        .end = end};
+    if (connection.phase == Connection::Phase::Open) {
+        record.backend = connection.server->backend.endpoint;
+        record.connected = since(notes.connected);
+    }
+    shared_.access->add(std::move(record));
+}
+
+void Worker::close(Connection& connection, End end) {
     if (connection.phase == Connection::Phase::Closed) return;
+    shared_.open.fetch_sub(1, std::memory_order_relaxed);
+    if (connection.access) note(connection, end);
     connection.leave();
-    if (reset) {
+    if (end != End::Client && end != End::Backend) {
         connection.client.socket.reset();
         if (connection.server) connection.server->socket.reset();
     }
@@ -349,7 +386,6 @@ void Worker::close(Connection& connection, bool reset) {
         letGo(std::move(rival));
     connection.rivals.clear();
     connection.phase = Connection::Phase::Closed;
-    shared_.open.fetch_sub(1, std::memory_order_relaxed);
     const std::size_t position = connection.position;
     std::swap(connections_[position], connections_.back());
     connections_[position]->position = position;

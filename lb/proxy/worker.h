@@ -80,8 +80,10 @@ class Worker {
     void expireIdle();
     void lookAtWindows();
 
-    /// Ends a connection: with FINs that were already sent, or with a RST to both sides.
-    void close(Connection& connection, bool reset);
+    /// Ends a connection: with FINs if all is delivered, else with a RST to both sides.
+    void close(Connection& connection, End end);
+    void note(const Connection& connection, End end);
+    static End brokenBy(const Connection& connection, const Side& side);
 
     ProxyShared& shared_;
     Descriptor epoll_;

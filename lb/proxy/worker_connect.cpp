@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lb/proxy/access_queue.h"
 #include "lb/proxy/worker.h"
 
 namespace fairlead::lb {
@@ -27,6 +28,10 @@ void Worker::admit(Descriptor client, const Endpoint& endpoint) {
     if (!snapshot_ || snapshot_->entries.empty()) {
         refused(endpoint, "no backend is known");
         client.reset();
+        if (shared_.access)
+            shared_.access->add({.client = endpoint,
+                                 .open = shared_.open.load(std::memory_order_relaxed),
+                                 .end = End::NoBackend});
         return;
     }
     shared_.open.fetch_add(1, std::memory_order_relaxed);
@@ -34,6 +39,10 @@ void Worker::admit(Descriptor client, const Endpoint& endpoint) {
     connection->clientEndpoint = endpoint;
     connection->position = connections_.size();
     connection->lastActive = now_;
+    if (shared_.access) {
+        connection->access = std::make_unique<AccessNotes>();
+        connection->access->accepted = now_;
+    }
     Connection& admitted = *connection;
     connections_.push_back(std::move(connection));
     connectNext(admitted);
@@ -75,10 +84,11 @@ void Worker::connectNext(Connection& connection) {
         if (!index) {
             if (connection.server) return;  // who is being connected may still answer
             refused(connection.clientEndpoint, "no backend could be connected to");
-            close(connection, true);
+            close(connection, End::ConnectFailed);
             return;
         }
         if (connection.server || !connection.tried.empty()) retried_.add(1);
+        if (connection.access) ++connection.access->connects;
         BackendCounters& backend = countersOf(snapshot_->entries[*index].backend.endpoint);
         auto socket = dial(backend.endpoint);
         int error = 0;
@@ -103,7 +113,7 @@ void Worker::connectNext(Connection& connection) {
             acceptor_.pauseExhausted(now_);
             if (connection.server) return;
             refused(connection.clientEndpoint, "out of file descriptors or memory");
-            close(connection, true);
+            close(connection, End::Exhausted);
             return;
         }
         countFailure(backend, error);
@@ -122,12 +132,13 @@ void Worker::connected(ServerSide& side) {
     connection.leave();
     connection.phase = Connection::Phase::Open;
     side.backend.total.add(1);
+    if (connection.access) connection.access->connected = now_;
     side.writable = true;
     if (!connection.clientWatched) {
         connection.clientWatched = watch(connection.client.socket, connection.client, kSideEvents);
         if (!connection.clientWatched) {
             acceptor_.pauseExhausted(now_);
-            close(connection, true);
+            close(connection, End::Exhausted);
             return;
         }
         // Most clients have said something by now, which the first pump() takes along at once; what the

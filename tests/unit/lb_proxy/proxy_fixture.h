@@ -160,10 +160,16 @@ class ProxyTest : public testing::Test {
     Endpoint startProxy(const std::vector<Endpoint>& backends, ProxyOptions options = {}) {
         options.bind = {*parseEndpoint("127.0.0.1:0")};
         if (options.workers == 0) options.workers = 2;
-        proxy_ = std::make_unique<Proxy>(options, [this](const Event& event) {
-            const std::lock_guard lock(mutex_);
-            events_.push_back(event);
-        });
+        proxy_ = std::make_unique<Proxy>(
+            options,
+            [this](const Event& event) {
+                const std::lock_guard lock(mutex_);
+                events_.push_back(event);
+            },
+            [this](const AccessRecord& record) {
+                const std::lock_guard lock(mutex_);
+                records_.push_back(record);
+            });
         setMembers(backends);
         proxy_->start();
         return proxy_->endpoints().front();
@@ -197,6 +203,7 @@ class ProxyTest : public testing::Test {
     BackendPool pool_{1, 1};
     std::mutex mutex_;
     std::vector<Event> events_;
+    std::vector<AccessRecord> records_;
     std::unique_ptr<Proxy> proxy_;
 };
 
