@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -92,6 +93,11 @@ inline int endOf(const Descriptor& socket) {
     } catch (const std::system_error& error) {
         return error.code().value();
     }
+}
+
+inline std::size_t openDescriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 /// A backend that serves each connection with `serve` on a thread of its own.
