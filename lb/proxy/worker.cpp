@@ -356,13 +356,14 @@ void Worker::note(const Connection& connection, End end) {
     const auto since = [&](TimePoint then) {
         return std::chrono::duration_cast<std::chrono::microseconds>(then - notes.accepted);
     };
-    AccessRecord record{.client = connection.clientEndpoint,
-                        .lasted = since(now_),
-                        .toBackend = notes.toBackend,
-                        .toClient = notes.toClient,
-                        .retries = notes.connects == 0 ? 0 : notes.connects - 1,
-                        .open = shared_.open.load(std::memory_order_relaxed),
-                        .end = end};
+    AccessRecord record{
+        .client = connection.clientEndpoint,
+        .lasted = since(now_),
+        .toBackend = notes.toBackend,
+        .toClient = notes.toClient,
+        .retries = notes.connects == 0 ? 0 : notes.connects - 1,
+        .open = shared_.open.load(std::memory_order_relaxed) - 1,  // this one is still counted
+        .end = end};
     if (connection.phase == Connection::Phase::Open) {
         record.backend = connection.server->backend.endpoint;
         record.connected = since(notes.connected);
@@ -372,7 +373,6 @@ void Worker::note(const Connection& connection, End end) {
 
 void Worker::close(Connection& connection, End end) {
     if (connection.phase == Connection::Phase::Closed) return;
-    shared_.open.fetch_sub(1, std::memory_order_relaxed);
     if (connection.access) note(connection, end);
     connection.leave();
     if (end != End::Client && end != End::Backend) {
@@ -386,6 +386,8 @@ void Worker::close(Connection& connection, End end) {
         letGo(std::move(rival));
     connection.rivals.clear();
     connection.phase = Connection::Phase::Closed;
+    // Last: who sees it may count on the backend's figures.
+    shared_.open.fetch_sub(1, std::memory_order_relaxed);
     const std::size_t position = connection.position;
     std::swap(connections_[position], connections_.back());
     connections_[position]->position = position;
