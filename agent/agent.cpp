@@ -69,6 +69,26 @@ void logBalancerEvent(const lb::Event& event) {
     logging::log(level, "balancer", event.message, fields);
 }
 
+/// One connection that has ended, as HAProxy's tcplog tells it.
+void logAccess(const lb::AccessRecord& record) {
+    const auto text = [](const auto& endpoint) {
+        return endpoint ? lb::toString(*endpoint) : std::string("-");
+    };
+    const auto seconds = [](std::chrono::microseconds time) {
+        return std::to_string(std::chrono::duration<double>(time).count());
+    };
+    logging::info("access", "connection ended",
+                  {{"client", lb::toString(record.client)},
+                   {"backend", text(record.backend)},
+                   {"end", lb::toString(record.end)},
+                   {"connectSeconds", record.connected ? seconds(*record.connected) : "-"},
+                   {"seconds", seconds(record.lasted)},
+                   {"toBackend", record.toBackend},
+                   {"toClient", record.toClient},
+                   {"retries", record.retries},
+                   {"open", record.open}});
+}
+
 kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& configuration) {
     const config::Kubernetes& source = configuration.backends.kubernetes;
     const bool ipv6 = source.addressFamily == config::Kubernetes::Family::Ipv6 ||
@@ -149,7 +169,7 @@ class Agent {
 
     void buildBalancer() {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent);
+            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent, logAccess);
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }

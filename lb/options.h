@@ -19,7 +19,11 @@ struct ProxyOptions {
     std::chrono::milliseconds connectTimeout{5000};  ///< per backend tried, > 0
     std::chrono::milliseconds idleTimeout{0};  ///< no byte in either direction for so long: cut; 0: never
     std::uint32_t maxConnections = 0;          ///< over all workers; 0: from the file-descriptor limit
+    bool accessLog = false;                    ///< tell of every connection that ends
     unsigned workers = 0;                      ///< event loops; 0: one per core
+    /// A connect without an answer for so long gets company by one to the next backend; the first that
+    /// answers is taken (RFC 8305 §5, whose delay this is). Not in the configuration file.
+    std::chrono::milliseconds hedgeDelay{250};
     /// A peer that answers nothing for so long is dead, be it idle or behind on its acknowledgements. Not in
     /// the configuration file. The default is what client-go allows.
     std::chrono::milliseconds peerTimeout{45000};

@@ -157,6 +157,10 @@ void addBalancer(Families& families, const StatusReport& report) {
         counter("fairlead_proxy_reset_total", "Connections reset because their backend went down or left.")
             .add({}, balancer.reset)
             .done());
+    families.push_back(counter("fairlead_proxy_access_log_dropped_total",
+                               "Access log lines dropped, because they came too fast.")
+                           .add({}, balancer.accessDropped)
+                           .done());
     families.push_back(
         gauge("fairlead_proxy_connections", "Client connections open.").add({}, balancer.open).done());
     families.push_back(gauge("fairlead_proxy_fall_open", "Whether every backend is down and all are tried.")

@@ -296,10 +296,13 @@ void addLoadBalancer(std::vector<Key>& table) {
                                 "descriptors allows."},
                     FAIRLEAD_FIELD(loadBalancer.maxConnections), 0, 1'000'000));
     table.push_back(
-        withConstant({.path = "loadBalancer.accessLog",
-                      .type = "false",
-                      .help = "A log line per connection, which is not available in this version."},
-                     "false", {"true"}));
+        {.path = "loadBalancer.accessLog",
+         .flag = "--access-log",
+         .type = "true or false",
+         .help = "A log line, of level info, for every connection that ends: who ended it, bytes and times.",
+         .set = [](Configuration& c,
+                   const std::string& text) { return store(c.loadBalancer.accessLog, parseBoolean(text)); },
+         .get = [](const Configuration& c) { return Texts{c.loadBalancer.accessLog ? "true" : "false"}; }});
 }
 
 void addHealthCheck(std::vector<Key>& table) {

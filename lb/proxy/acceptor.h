@@ -18,6 +18,7 @@ namespace fairlead::lb {
 struct Listener : EventSource {
     explicit Listener(Descriptor s) : EventSource(Kind::Listener), socket(std::move(s)) {}
     Descriptor socket;
+    int appetite = 1;  ///< how many clients to ask for in one turn
 };
 
 /// Out of descriptors or memory: nothing that another backend, or another try at once, would mend.

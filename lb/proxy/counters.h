@@ -43,8 +43,11 @@ class RateLimit {
 
 /// One worker's figures of one backend.
 struct BackendCounters {
+    explicit BackendCounters(const Endpoint& e) : endpoint(e) {}
+
+    const Endpoint endpoint;
     Counter open, total, bytesToBackend, bytesToClient, connectFailures;
-    RateLimit connectFailureReports;
+    RateLimit connectFailureReports, silenceReports;
 };
 
 }  // namespace fairlead::lb

@@ -27,6 +27,9 @@ std::unique_ptr<Pipe> PipePool::take() {
     if (made_ == limit_) return nullptr;
     int ends[2] = {-1, -1};
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return nullptr;
+    // One that can hold what a splice may bring: fewer and larger pieces, each of which wakes the receiver.
+    // Where the system allows no more than it gave, that will do.
+    fcntl(ends[0], F_SETPIPE_SZ, kPipeSize);
     ++made_;
     return std::make_unique<Pipe>(*this, Descriptor(ends[0]), Descriptor(ends[1]));
 }

@@ -10,6 +10,8 @@
 
 namespace fairlead::lb {
 
+inline constexpr int kPipeSize = 256 * 1024;
+
 class PipePool;
 
 /// A pipe on loan. Its destructor gives it back, or closes it if bytes are left in it: nobody else may ever

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "lb/proxy/access_queue.h"
 #include "lb/proxy/worker.h"
 
 namespace fairlead::lb {
@@ -30,17 +31,22 @@ std::uint32_t connectionLimit(const ProxyOptions& options) {
 }  // namespace
 
 struct Proxy::Impl {
+    std::unique_ptr<AccessQueue> access;  // before the workers, who use it to their end
     ProxyShared shared;
     std::vector<Endpoint> endpoints;
     std::vector<std::unique_ptr<Worker>> workers;
     std::atomic<bool> running{false};
 };
 
-Proxy::Proxy(ProxyOptions options, EventSink sink) : impl_(std::make_unique<Impl>()) {
+Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access) : impl_(std::make_unique<Impl>()) {
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
     options.maxConnections = connectionLimit(options);
     impl_->shared.options = options;
     impl_->shared.sink = std::move(sink);
+    if (options.accessLog && access) {
+        impl_->access = std::make_unique<AccessQueue>(std::move(access), impl_->shared.sink);
+        impl_->shared.access = impl_->access.get();
+    }
 
     std::vector<std::vector<Descriptor>> listeners(options.workers);
     for (Endpoint endpoint : options.bind) {
@@ -87,6 +93,7 @@ ProxyStatistics Proxy::statistics() const {
     for (const auto& worker : impl_->workers)
         worker->addTo(totals, backends);
     totals.open = impl_->shared.open.load();
+    if (impl_->access) totals.accessDropped = impl_->access->dropped();
     totals.backends.reserve(backends.size());
     for (auto& [endpoint, statistics] : backends)
         totals.backends.push_back(statistics);

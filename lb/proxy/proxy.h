@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "lb/access.h"
 #include "lb/event.h"
 #include "lb/options.h"
 #include "lb/snapshot.h"
@@ -29,6 +30,7 @@ struct ProxyStatistics {
     std::uint64_t retried = 0;  ///< connect attempts moved on to another backend
     std::uint64_t reset = 0;    ///< connections reset because their backend went down or left
     std::uint64_t open = 0;
+    std::uint64_t accessDropped = 0;  ///< records of ended connections that could not be told
     std::vector<BackendStatistics>
         backends;  ///< sorted by endpoint; backends that left stay while they have connections
 };
@@ -37,7 +39,8 @@ class Proxy {
   public:
     /// Binds and listens at once, so that a port in use is known before anything starts.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
-    Proxy(ProxyOptions options, EventSink sink);
+    /// `access` is called if the options say so.
+    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {});
     ~Proxy();  ///< stop()
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;

@@ -24,10 +24,20 @@ bool wouldBlock() {
 void keep(Side& to, std::unique_ptr<char[]> bytes, std::size_t count) {
     to.pending = std::move(bytes);
     to.pendingBegin = 0;
-    to.pendingEnd = count;
+    to.pendingEnd = static_cast<std::uint32_t>(count);
 }
 
 }  // namespace
+
+Pump::Step Pump::broken(Side& side) {
+    side.error = errno;
+    return Step::Broken;
+}
+
+void Pump::end(Side& from, const Side& to) {
+    from.ended = true;
+    if (&from == &from.connection.client) from.connection.clientFirst = !to.ended;
+}
 
 Progress Pump::transfer(Side& from, Side& to, Counter& moved) {
     const std::uint64_t share = moved.get() + kBytesPerTurn;
@@ -42,8 +52,12 @@ Progress Pump::transfer(Side& from, Side& to, Counter& moved) {
             if (!to.finSent) {
                 to.finSent = true;
                 // A client that was told the end can't be given to another backend.
-                if (&from == &from.connection.server) from.connection.touched = true;
-                if (shutdown(to.socket.get(), SHUT_WR) != 0 && errno != ENOTCONN) return Progress::Broken;
+                if (&from != &from.connection.client) from.connection.touched = true;
+                // The second FIN goes out with the close, which comes next.
+                if (!from.finSent && shutdown(to.socket.get(), SHUT_WR) != 0 && errno != ENOTCONN) {
+                    broken(to);
+                    return Progress::Broken;
+                }
             }
             return Progress::Waiting;
         }
@@ -60,12 +74,12 @@ Pump::Step Pump::copy(Side& from, Side& to, Counter& moved) {
     const ssize_t n = recv(from.socket.get(), scratch_.data(), scratch_.size(), 0);
     if (n < 0) {
         if (errno == EINTR) return Step::Done;
-        if (!wouldBlock()) return Step::Broken;
+        if (!wouldBlock()) return broken(from);
         from.readable = false;
         return Step::Dry;
     }
     if (n == 0) {
-        from.ended = true;
+        end(from, to);
         return Step::Done;
     }
     const auto count = static_cast<std::size_t>(n);
@@ -86,7 +100,7 @@ Pump::Step Pump::copy(Side& from, Side& to, Counter& moved) {
             keep(to, std::move(rest), count - taken);
             return Step::Blocked;
         } else if (errno != EINTR) {
-            return Step::Broken;
+            return broken(to);
         }
     }
     return Step::Done;
@@ -101,13 +115,13 @@ Pump::Step Pump::splice(Side& from, Side& to, Counter& moved) {
         ::splice(from.socket.get(), nullptr, pipe->writeEnd(), nullptr, kSpliceSize, kSpliceFlags);
     if (n < 0) {
         if (errno == EINTR) return Step::Done;
-        if (!wouldBlock()) return Step::Broken;
+        if (!wouldBlock()) return broken(from);
         from.readable = false;
         from.bulk = false;
         return Step::Dry;
     }
     if (n == 0) {
-        from.ended = true;
+        end(from, to);
         return Step::Done;
     }
     from.connection.touched = true;
@@ -126,7 +140,7 @@ Pump::Step Pump::flush(Side& to, Counter& moved) {
         if (n == 0) return Step::Broken;  // can't be, as long as both count alike; never spin on it
         if (n < 0) {
             if (errno == EINTR) continue;
-            if (!wouldBlock()) return Step::Broken;
+            if (!wouldBlock()) return broken(to);
             to.writable = false;
             if (to.pipe && pipes_.exhausted() && !evacuate(to)) return Step::Broken;
             return Step::Blocked;
@@ -136,7 +150,7 @@ Pump::Step Pump::flush(Side& to, Counter& moved) {
             to.pipe->bytes -= static_cast<std::size_t>(n);
             if (to.pipe->bytes == 0) to.pipe.reset();
         } else {
-            to.pendingBegin += static_cast<std::size_t>(n);
+            to.pendingBegin += static_cast<std::uint32_t>(n);
             if (to.pendingBegin == to.pendingEnd) to.pending.reset();
         }
     }

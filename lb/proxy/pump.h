@@ -22,7 +22,7 @@
 namespace fairlead::lb {
 
 inline constexpr std::size_t kScratchSize = std::size_t{64} * 1024;
-inline constexpr std::size_t kSpliceSize = std::size_t{256} * 1024;
+inline constexpr std::size_t kSpliceSize = std::size_t{kPipeSize};
 /// Per worker. The last one is never left with a blocked connection; who finds none copies.
 inline constexpr std::size_t kPipesPerWorker = 32;
 
@@ -47,6 +47,8 @@ class Pump {
     Step copy(Side& from, Side& to, Counter& moved);
     Step splice(Side& from, Side& to, Counter& moved);
     bool evacuate(Side& to);
+    static Step broken(Side& side);  ///< with errno
+    static void end(Side& from, const Side& to);
 
     PipePool pipes_;
     std::array<char, kScratchSize> scratch_{};

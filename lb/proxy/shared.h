@@ -9,9 +9,12 @@
 
 namespace fairlead::lb {
 
+class AccessQueue;
+
 struct ProxyShared {
     ProxyOptions options;  ///< maxConnections and workers resolved
     EventSink sink;
+    AccessQueue* access = nullptr;       ///< null: nobody wants to know
     std::atomic<std::uint32_t> open{0};  ///< connections over all workers
 };
 

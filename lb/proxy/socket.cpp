@@ -19,21 +19,6 @@ int setInt(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value);
 }
 
-/// Hints to the kernel: a socket without them still works, so a refusal is no error.
-/// With TCP_USER_TIMEOUT set, it is that and not TCP_KEEPCNT which ends an idle connection, at the first
-/// probe behind it (tcp_keepalive_timer()): two thirds of the time before the first probe and a ninth between
-/// them leave room for three.
-void tune(int fd, std::chrono::milliseconds peerTimeout) {
-    const auto seconds = [&](int part) {
-        return std::max(1, static_cast<int>(peerTimeout.count() * part / 9000));
-    };
-    setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    setInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    setInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(6));
-    setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(1));
-    limitSilence(fd, peerTimeout);
-}
-
 [[noreturn]] void fail(const Endpoint& endpoint, int error) {
     throw std::system_error(error, std::generic_category(), "cannot listen on " + toString(endpoint));
 }
@@ -69,9 +54,24 @@ void limitSilence(int socket, std::chrono::milliseconds limit) {
     setInt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(limit.count()));
 }
 
+// Hints to the kernel: a socket without them still works, so a refusal is no error.
+// With TCP_USER_TIMEOUT set, it is that and not TCP_KEEPCNT which ends an idle connection, at the first probe
+// behind it (tcp_keepalive_timer()): two thirds of the time before the first probe and a ninth between them
+// leave room for three.
+void keepAlive(int socket, std::chrono::milliseconds peerTimeout) {
+    const auto seconds = [&](int part) {
+        return std::max(1, static_cast<int>(peerTimeout.count() * part / 9000));
+    };
+    setInt(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    setInt(socket, IPPROTO_TCP, TCP_KEEPIDLE, seconds(6));
+    setInt(socket, IPPROTO_TCP, TCP_KEEPINTVL, seconds(1));
+}
+
 Descriptor listenOn(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout) {
     Descriptor socket = bound(endpoint, true);
-    tune(socket.get(), peerTimeout);
+    setInt(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    keepAlive(socket.get(), peerTimeout);
+    limitSilence(socket.get(), peerTimeout);
     if (listen(socket.get(), kBacklog) != 0) fail(endpoint, errno);
     return socket;
 }
@@ -89,17 +89,22 @@ Endpoint boundEndpoint(const Descriptor& listener) {
     return fromSockaddr(storage);
 }
 
-std::expected<Descriptor, int> startConnect(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout) {
+std::expected<Descriptor, int> startConnect(const Endpoint& endpoint) {
     sockaddr_storage storage{};
     const socklen_t length = toSockaddr(endpoint, storage);
     Descriptor socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) return std::unexpected(errno);
-    tune(socket.get(), peerTimeout);
+    setInt(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    setInt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, 0);
     if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
         errno != EINPROGRESS) {
         return std::unexpected(errno);
     }
     return socket;
+}
+
+void acknowledge(const Descriptor& socket) {
+    setInt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 int pendingError(const Descriptor& socket) {

@@ -41,6 +41,9 @@ class Descriptor {
 /// TCP_USER_TIMEOUT; 0: the system's own limits.
 void limitSilence(int socket, std::chrono::milliseconds limit);
 
+/// Keepalive probes, so that a peer which is gone is noticed well within `peerTimeout`.
+void keepAlive(int socket, std::chrono::milliseconds peerTimeout);
+
 /// A listener shared by SO_REUSEPORT with the other workers' ones. What it sets (TCP_NODELAY, keepalive,
 /// TCP_USER_TIMEOUT) the accepted sockets inherit, which saves a handful of system calls per connection.
 /// Throws std::system_error that names the endpoint.
@@ -52,8 +55,12 @@ void requireFree(const Endpoint& endpoint);
 
 Endpoint boundEndpoint(const Descriptor& listener);
 
-/// Starts a non-blocking connect; errno if it failed at once.
-std::expected<Descriptor, int> startConnect(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout);
+/// Starts a non-blocking connect; errno if it failed at once. The last ACK of the handshake is held back, to
+/// go with the first bytes: whoever has none to send at once calls acknowledge().
+std::expected<Descriptor, int> startConnect(const Endpoint& endpoint);
+
+/// Sends the ACK that is held back, if it still is. Without, the kernel does it after 200 ms.
+void acknowledge(const Descriptor& socket);
 
 /// SO_ERROR: the outcome of a connect, or why a connection broke; 0: none.
 int pendingError(const Descriptor& socket);

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lb/proxy/access_queue.h"
 #include "lb/proxy/closed_window.h"
 
 namespace fairlead::lb {
@@ -23,6 +24,10 @@ using std::chrono::milliseconds;
 
 constexpr int kEventsPerTurn = 256;
 constexpr int kAcceptsPerTurn = 64;
+/// A client who has something to say has mostly said it when its backend is connected.
+constexpr milliseconds kUnspoken{1};
+/// Most connections end sooner, and never need what is set after it.
+constexpr milliseconds kYoung{1000};
 /// Often enough that a window is seen to be closed before its probing has had its time.
 constexpr int kLooksPerTimeout = 5;
 
@@ -39,7 +44,10 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
       picker_(shared.options.algorithm, index),
-      connectTimer_(shared.options.connectTimeout) {
+      connectLimits_(shared.options.connectTimeout),
+      hedges_(shared.options.hedgeDelay),
+      unspoken_(kUnspoken),
+      young_(kYoung) {
     if (!watch(wakeup_, wakeupSource_, EPOLLIN))
         throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
@@ -114,22 +122,26 @@ void Worker::run() {
         if (std::exchange(woken_, false)) takeSnapshot();
         runMore();
         expireConnects();
+        tendNewSockets();
         expireIdle();
         lookAtWindows();
         acceptor_.tick(now_);
         // A connection that closed while it was queued must not be met again.
         std::erase_if(more_, [](const Connection* c) { return c->phase == Connection::Phase::Closed; });
         closed_.clear();
+        retired_.clear();
     }
     while (!connections_.empty())
-        close(*connections_.back(), true);
+        close(*connections_.back(), End::Stopped);
     closed_.clear();
+    retired_.clear();
     acceptor_.close();
 }
 
 int Worker::waitMilliseconds() const {
     if (!more_.empty()) return 0;
-    TimePoint next = std::min({connectTimer_.wakeAt(), acceptor_.wakeAt(), nextLook_});
+    TimePoint next = std::min({connectLimits_.wakeAt(), hedges_.wakeAt(), unspoken_.wakeAt(), young_.wakeAt(),
+                               acceptor_.wakeAt(), nextLook_});
     if (shared_.options.idleTimeout.count() > 0 && !connections_.empty())
         next = std::min(next, nextIdleSweep_);
     if (next == TimePoint::max()) return -1;
@@ -184,15 +196,22 @@ void Worker::takeSnapshot() {
     // Backwards: close() fills the gap with the last one.
     for (std::size_t i = connections_.size(); i-- > 0;) {
         Connection& connection = *connections_[i];
-        const SnapshotEntry* entry = entryOf(connection.backend);
-        if (entry && !entry->reset) continue;
+        const auto leaves = [&](const ServerSide& side) {
+            const SnapshotEntry* entry = entryOf(side.backend.endpoint);
+            return !entry || entry->reset;
+        };
         if (connection.phase == Connection::Phase::Connecting) {
-            leaveBackend(connection);
-            connectNext(connection);
-        } else {
-            ++resets[connection.backend];
+            for (std::size_t r = connection.rivals.size(); r-- > 0;) {
+                if (leaves(*connection.rivals[r])) abandon(*connection.rivals[r]);
+            }
+            while (connection.server && leaves(*connection.server))
+                abandon(*connection.server);
+            if (!connection.server) connectNext(connection);
+        } else if (leaves(*connection.server)) {
+            ++resets[connection.server->backend.endpoint];
             reset_.add(1);
-            close(connection, true);
+            close(connection,
+                  entryOf(connection.server->backend.endpoint) ? End::BackendDown : End::BackendLeft);
         }
     }
     for (const auto& [backend, count] : resets) {
@@ -213,61 +232,83 @@ BackendCounters& Worker::countersOf(const Endpoint& backend) {
     const auto found = counters_.find(backend);
     if (found != counters_.end()) return *found->second;
     const std::lock_guard lock(countersMutex_);
-    return *counters_.emplace(backend, std::make_unique<BackendCounters>()).first->second;
+    return *counters_.emplace(backend, std::make_unique<BackendCounters>(backend)).first->second;
 }
 
 void Worker::acceptFrom(Listener& listener) {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    // To be told that nobody is left costs nearly as much as a client, so ask for one more only as long as
+    // that has paid; the listener is level-triggered, and who is left over comes with the next turn.
+    for (int i = 0; i < listener.appetite; ++i) {
         auto client = acceptor_.accept(listener, now_);
-        if (!client) return;
+        if (!client) {
+            listener.appetite = std::max(1, i);
+            return;
+        }
         admit(std::move(client->socket), client->endpoint);
     }
+    listener.appetite = std::min(2 * listener.appetite, kAcceptsPerTurn);
 }
 
 void Worker::sideEvent(Side& side, std::uint32_t events) {
     Connection& connection = side.connection;
-    if (connection.phase == Connection::Phase::Closed) return;
-    const bool fromServer = &side == &connection.server;
+    if (!side.socket) return;  // closed, or let go, in this turn
+    const bool fromServer = &side != &connection.client;
     const bool failed = (events & EPOLLERR) != 0;
-    if (connection.phase == Connection::Phase::Connecting && fromServer) {
+    const bool connecting = connection.phase == Connection::Phase::Connecting;
+    if (connecting && fromServer) {
         if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
-        connectSettled(connection);
+        auto& server = static_cast<ServerSide&>(side);
+        const int error = (events & (EPOLLERR | EPOLLHUP)) != 0 ? pendingError(side.socket) : 0;
+        if (error != 0) {
+            connectFailed(server, error);
+        } else {
+            connected(server);
+        }
         if (connection.phase != Connection::Phase::Open) return;
     }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) side.readable = true;
     if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) side.hungUp = true;
     if ((events & EPOLLOUT) != 0) side.writable = true;
-    if (connection.phase == Connection::Phase::Connecting) {
+    if (connecting && !fromServer) {
         // The client of a connection that is looking for its next backend.
-        if (failed) close(connection, true);
+        if (failed) close(connection, brokenBy(connection, side));
         return;
     }
     if (failed && fromServer && !connection.touched) {
         // The backend took the connection and dropped it, and nothing has passed yet: the next one can serve
         // the client as well. What the backend may have said before counts as having passed.
-        pump_.transfer(connection.server, connection.client, connection.counters->bytesToClient);
+        auto& server = static_cast<ServerSide&>(side);
+        pump_.transfer(server, connection.client, server.backend.bytesToClient);
         if (!connection.touched) {
-            connectFailed(connection, ECONNRESET);
+            connectFailed(server, ECONNRESET);
             return;
         }
     }
     pump(connection);
+    if (connecting && connection.phase == Connection::Phase::Open)
+        (connection.touched ? young_ : unspoken_).enter(*connection.server, now_);
     // Reset or timed out: what it had sent before has just been passed on as far as the other side takes it.
-    if (failed) close(connection, true);
+    if (failed) close(connection, brokenBy(connection, side));
 }
 
 void Worker::pump(Connection& connection) {
     connection.lastActive = now_;
     nextLook_ = std::min(nextLook_, now_ + shared_.options.peerTimeout / kLooksPerTimeout);
-    const Progress up =
-        pump_.transfer(connection.client, connection.server, connection.counters->bytesToBackend);
-    const Progress down = up == Progress::Broken ? Progress::Broken
-                                                 : pump_.transfer(connection.server, connection.client,
-                                                                  connection.counters->bytesToClient);
+    ServerSide& server = *connection.server;
+    const std::uint64_t toBackend = server.backend.bytesToBackend.get();
+    const std::uint64_t toClient = server.backend.bytesToClient.get();
+    const Progress up = pump_.transfer(connection.client, server, server.backend.bytesToBackend);
+    const Progress down = up == Progress::Broken
+                              ? Progress::Broken
+                              : pump_.transfer(server, connection.client, server.backend.bytesToClient);
+    if (connection.access) {
+        connection.access->toBackend += server.backend.bytesToBackend.get() - toBackend;
+        connection.access->toClient += server.backend.bytesToClient.get() - toClient;
+    }
     if (down == Progress::Broken) {
-        close(connection, true);
+        close(connection, brokenBy(connection, server.error != 0 ? server : connection.client));
     } else if (connection.finished()) {
-        close(connection, false);
+        close(connection, connection.clientFirst ? End::Client : End::Backend);
     } else if ((up == Progress::More || down == Progress::More) && !connection.queued) {
         connection.queued = true;
         more_.push_back(&connection);
@@ -282,7 +323,7 @@ void Worker::expireIdle() {
     for (std::size_t i = connections_.size(); i-- > 0;) {
         Connection& connection = *connections_[i];
         if (connection.phase == Connection::Phase::Open && now_ - connection.lastActive >= limit)
-            close(connection, true);
+            close(connection, End::Idle);
     }
 }
 
@@ -294,7 +335,7 @@ void Worker::lookAtWindows() {
         if (connection->phase != Connection::Phase::Open) continue;
         if (connection->lastActive < lastLook_ && !connection->owing) continue;
         const bool client = mindClosedWindow(connection->client, limit);
-        const bool server = mindClosedWindow(connection->server, limit);
+        const bool server = mindClosedWindow(*connection->server, limit);
         connection->owing = client || server;
         again = again || connection->owing;
     }
@@ -302,22 +343,50 @@ void Worker::lookAtWindows() {
     nextLook_ = again ? now_ + limit / kLooksPerTimeout : TimePoint::max();
 }
 
-void Worker::close(Connection& connection, bool reset) {
+End Worker::brokenBy(const Connection& connection, const Side& side) {
+    // SO_ERROR tells it once: either the call that failed has got it, or it is still there.
+    const int error = side.error != 0 ? side.error : side.socket ? pendingError(side.socket) : 0;
+    const bool silent = error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+    if (&side == &connection.client) return silent ? End::ClientTimeout : End::ClientReset;
+    return silent ? End::BackendTimeout : End::BackendReset;
+}
+
+void Worker::note(const Connection& connection, End end) {
+    const AccessNotes& notes = *connection.access;
+    const auto since = [&](TimePoint then) {
+        return std::chrono::duration_cast<std::chrono::microseconds>(then - notes.accepted);
+    };
+    AccessRecord record{
+        .client = connection.clientEndpoint,
+        .lasted = since(now_),
+        .toBackend = notes.toBackend,
+        .toClient = notes.toClient,
+        .retries = notes.connects == 0 ? 0 : notes.connects - 1,
+        .open = shared_.open.load(std::memory_order_relaxed) - 1,  // this one is still counted
+        .end = end};
+    if (connection.phase == Connection::Phase::Open) {
+        record.backend = connection.server->backend.endpoint;
+        record.connected = since(notes.connected);
+    }
+    shared_.access->add(std::move(record));
+}
+
+void Worker::close(Connection& connection, End end) {
     if (connection.phase == Connection::Phase::Closed) return;
-    if (connection.counters) {
-        connectTimer_.settle(connection.attempt);
-        connection.counters->open.subtract(1);
-    }
-    if (reset) {
+    if (connection.access) note(connection, end);
+    connection.leave();
+    if (end != End::Client && end != End::Backend) {
         connection.client.socket.reset();
-        connection.server.socket.reset();
-    } else {
-        connection.client.socket.close();
-        connection.server.socket.close();
+        if (connection.server) connection.server->socket.reset();
     }
+    connection.client.socket.close();
     connection.client.pipe.reset();
-    connection.server.pipe.reset();
+    if (connection.server) letGo(std::move(connection.server));
+    for (auto& rival : connection.rivals)
+        letGo(std::move(rival));
+    connection.rivals.clear();
     connection.phase = Connection::Phase::Closed;
+    // Last: who sees it may count on the backend's figures.
     shared_.open.fetch_sub(1, std::memory_order_relaxed);
     const std::size_t position = connection.position;
     std::swap(connections_[position], connections_.back());

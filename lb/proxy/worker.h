@@ -3,11 +3,12 @@
 // connections. It shares nothing with the other workers but the published snapshot and the count of open
 // connections.
 //
-// System calls of a connection that is served by the first backend: accept4, socket, 5 setsockopt and connect
+// System calls of a connection that is served by the first backend: accept4, socket, 2 setsockopt and connect
 // for the backend's side, 2 epoll_ctl (the client's side is registered only once the backend has answered, so
-// that a client is never read before somebody can take its bytes), 1 getsockopt; then recv and send per small
-// piece, two splices per large one; 2 shutdown, 2 close. Every few seconds that a connection moves bytes, one
-// ioctl for each side (closed_window.h). An idle connection costs none.
+// that a client is never read before somebody can take its bytes); then recv and send per small piece, two
+// splices per large one; 1 shutdown, 2 close. One that lives longer than a second costs 4 setsockopt more,
+// and every few seconds that it moves bytes, one ioctl for each side (closed_window.h). An idle one costs
+// none.
 
 #include <atomic>
 #include <cstdint>
@@ -15,14 +16,15 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "lb/balancing/picker.h"
 #include "lb/event.h"
 #include "lb/proxy/acceptor.h"
-#include "lb/proxy/connect_timer.h"
 #include "lb/proxy/connection.h"
+#include "lb/proxy/delay_queue.h"
 #include "lb/proxy/proxy.h"
 #include "lb/proxy/pump.h"
 #include "lb/proxy/shared.h"
@@ -57,23 +59,31 @@ class Worker {
     void admit(Descriptor client, const Endpoint& endpoint);
     void refused(const Endpoint& client, const char* cause);
 
+    /// Begins a connect to a backend that wasn't tried yet, beside those under way if there are any.
     void connectNext(Connection& connection);
+    std::optional<std::size_t> pickFor(const Connection& connection);
     std::expected<Descriptor, int> dial(const Endpoint& backend);
-    void connectSettled(Connection& connection);
-    void backendFailed(Connection& connection, int error);
-    void connectFailed(Connection& connection, int error);
-    void connected(Connection& connection);
+    void connectFailed(ServerSide& side, int error);
+    void countFailure(BackendCounters& backend, int error);
+    /// The first to be connected; its rivals are let go.
+    void connected(ServerSide& side);
+    /// Out of its connection, whose next attempt moves up.
+    static std::unique_ptr<ServerSide> takeOut(ServerSide& side);
+    void letGo(std::unique_ptr<ServerSide> side);
+    void abandon(ServerSide& side);  ///< an attempt; its backend isn't to be tried again
     void sideEvent(Side& side, std::uint32_t events);
     void pump(Connection& connection);
 
     void runMore();
     void expireConnects();
+    void tendNewSockets();
     void expireIdle();
     void lookAtWindows();
 
-    /// Ends a connection: with FINs that were already sent, or with a RST to both sides.
-    void close(Connection& connection, bool reset);
-    void leaveBackend(Connection& connection);
+    /// Ends a connection: with FINs if all is delivered, else with a RST to both sides.
+    void close(Connection& connection, End end);
+    void note(const Connection& connection, End end);
+    static End brokenBy(const Connection& connection, const Side& side);
 
     ProxyShared& shared_;
     Descriptor epoll_;
@@ -89,11 +99,15 @@ class Worker {
     // On the worker's thread only.
     SnapshotPtr snapshot_;
     Picker picker_;
-    Pump pump_;  // before the connections, which may hold its pipes
-    ConnectTimer connectTimer_;
+    Pump pump_;                 // before the connections, which may hold its pipes
+    DelayQueue connectLimits_;  ///< of each connect under way
+    DelayQueue hedges_;         ///< connections whose last connect began not long ago
+    DelayQueue unspoken_;       ///< backends just connected, who may still wait for our ACK
+    DelayQueue young_;          ///< backends' sockets whose keepalive isn't worth setting yet
     std::vector<std::unique_ptr<Connection>> connections_;
-    std::vector<std::unique_ptr<Connection>>
-        closed_;                     ///< freed after the turn: events fetched may still name them
+    // Freed after the turn: events that were fetched may still name them.
+    std::vector<std::unique_ptr<Connection>> closed_;
+    std::vector<std::unique_ptr<ServerSide>> retired_;
     std::vector<Connection*> more_;  ///< had their share of the turn
     TimePoint now_;                  ///< of this turn
     TimePoint nextIdleSweep_;

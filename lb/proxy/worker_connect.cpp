@@ -2,12 +2,14 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include "lb/proxy/access_queue.h"
 #include "lb/proxy/worker.h"
 
 namespace fairlead::lb {
@@ -26,14 +28,21 @@ void Worker::admit(Descriptor client, const Endpoint& endpoint) {
     if (!snapshot_ || snapshot_->entries.empty()) {
         refused(endpoint, "no backend is known");
         client.reset();
+        if (shared_.access)
+            shared_.access->add({.client = endpoint,
+                                 .open = shared_.open.load(std::memory_order_relaxed),
+                                 .end = End::NoBackend});
         return;
     }
     shared_.open.fetch_add(1, std::memory_order_relaxed);
-    auto connection = std::make_unique<Connection>();
-    connection->client.socket = std::move(client);
+    auto connection = std::make_unique<Connection>(std::move(client));
     connection->clientEndpoint = endpoint;
     connection->position = connections_.size();
     connection->lastActive = now_;
+    if (shared_.access) {
+        connection->access = std::make_unique<AccessNotes>();
+        connection->access->accepted = now_;
+    }
     Connection& admitted = *connection;
     connections_.push_back(std::move(connection));
     connectNext(admitted);
@@ -50,98 +59,174 @@ void Worker::refused(const Endpoint& client, const char* cause) {
 }
 
 std::expected<Descriptor, int> Worker::dial(const Endpoint& backend) {
-    auto socket = startConnect(backend, shared_.options.peerTimeout);
+    auto socket = startConnect(backend);
     if (!socket && (socket.error() == EMFILE || socket.error() == ENFILE) && acceptor_.lendReserve(now_))
-        socket = startConnect(backend, shared_.options.peerTimeout);
+        socket = startConnect(backend);
     return socket;
 }
 
+std::optional<std::size_t> Worker::pickFor(const Connection& connection) {
+    const auto open = [this](std::size_t i) {
+        return countersOf(snapshot_->entries[i].backend.endpoint).open.get();
+    };
+    if (!connection.server) return picker_.pick(connection.clientEndpoint.address, connection.tried, open);
+    std::vector<Endpoint> taken = connection.tried;
+    taken.push_back(connection.server->backend.endpoint);
+    for (const auto& rival : connection.rivals)
+        taken.push_back(rival->backend.endpoint);
+    return picker_.pick(connection.clientEndpoint.address, taken, open);
+}
+
 void Worker::connectNext(Connection& connection) {
+    connection.phase = Connection::Phase::Connecting;
     for (;;) {
-        const auto index = picker_.pick(
-            connection.clientEndpoint.address, connection.tried,
-            [this](std::size_t i) { return countersOf(snapshot_->entries[i].backend.endpoint).open.get(); });
+        const auto index = pickFor(connection);
         if (!index) {
+            if (connection.server) return;  // who is being connected may still answer
             refused(connection.clientEndpoint, "no backend could be connected to");
-            close(connection, true);
+            close(connection, End::ConnectFailed);
             return;
         }
-        if (!connection.tried.empty()) retried_.add(1);
-        connection.backend = snapshot_->entries[*index].backend.endpoint;
-        connection.counters = &countersOf(connection.backend);
-        connection.counters->open.add(1);
-        connection.phase = Connection::Phase::Connecting;
-        auto socket = dial(connection.backend);
+        if (connection.server || !connection.tried.empty()) retried_.add(1);
+        if (connection.access) ++connection.access->connects;
+        BackendCounters& backend = countersOf(snapshot_->entries[*index].backend.endpoint);
+        auto socket = dial(backend.endpoint);
         int error = 0;
         if (socket) {
-            connection.server.take(std::move(*socket));
-            connection.attempt = connectTimer_.start(connection, now_);
-            if (watch(connection.server.socket, connection.server, kSideEvents)) return;
+            auto side = std::make_unique<ServerSide>(connection, std::move(*socket), backend);
+            if (watch(side->socket, *side, kSideEvents)) {
+                backend.open.add(1);
+                connectLimits_.enter(*side, now_);
+                hedges_.enter(connection, now_);
+                if (connection.server) {
+                    connection.rivals.push_back(std::move(side));
+                } else {
+                    connection.server = std::move(side);
+                }
+                return;
+            }
             error = errno;
         } else {
             error = socket.error();
         }
         if (exhausted(error)) {
             acceptor_.pauseExhausted(now_);
+            if (connection.server) return;
             refused(connection.clientEndpoint, "out of file descriptors or memory");
-            close(connection, true);
+            close(connection, End::Exhausted);
             return;
         }
-        backendFailed(connection, error);
+        countFailure(backend, error);
+        connection.tried.push_back(backend.endpoint);
     }
 }
 
-void Worker::connectSettled(Connection& connection) {
-    const int error = pendingError(connection.server.socket);
-    if (error != 0) {
-        connectFailed(connection, error);
-    } else {
-        connected(connection);
-    }
-}
-
-void Worker::connected(Connection& connection) {
-    connectTimer_.settle(connection.attempt);
+void Worker::connected(ServerSide& side) {
+    Connection& connection = side.connection;
+    std::unique_ptr<ServerSide> winner = takeOut(side);
+    if (connection.server) letGo(std::move(connection.server));
+    for (auto& rival : connection.rivals)
+        letGo(std::move(rival));
+    connection.rivals.clear();
+    connection.server = std::move(winner);
+    connection.leave();
     connection.phase = Connection::Phase::Open;
-    connection.counters->total.add(1);
-    if (connection.clientWatched) return;  // what came of it meanwhile was noted
-    // Whatever the client has sent or done by now comes as its first event.
-    connection.clientWatched = watch(connection.client.socket, connection.client, kSideEvents);
-    if (connection.clientWatched) return;
-    acceptor_.pauseExhausted(now_);
-    close(connection, true);
+    side.backend.total.add(1);
+    if (connection.access) connection.access->connected = now_;
+    side.writable = true;
+    if (!connection.clientWatched) {
+        connection.clientWatched = watch(connection.client.socket, connection.client, kSideEvents);
+        if (!connection.clientWatched) {
+            acceptor_.pauseExhausted(now_);
+            close(connection, End::Exhausted);
+            return;
+        }
+        // Most clients have said something by now, which the first pump() takes along at once; what the
+        // kernel says of the client comes behind that.
+        connection.client.readable = true;
+    }
 }
 
-void Worker::connectFailed(Connection& connection, int error) {
-    backendFailed(connection, error);
+void Worker::connectFailed(ServerSide& side, int error) {
+    Connection& connection = side.connection;
+    countFailure(side.backend, error);
+    abandon(side);
     connectNext(connection);
 }
 
-void Worker::backendFailed(Connection& connection, int error) {
-    BackendCounters& counters = *connection.counters;
-    counters.connectFailures.add(1);
-    const std::uint64_t count = counters.connectFailureReports.happened(now_);
-    if (count > 0) {
-        shared_.sink({.severity = Severity::Warning,
-                      .message = "cannot connect to backend",
-                      .fields = {{"backend", toString(connection.backend)},
-                                 {"cause", errorText(error)},
-                                 {"count", std::to_string(count)}}});
-    }
-    leaveBackend(connection);
+void Worker::abandon(ServerSide& side) {
+    side.connection.tried.push_back(side.backend.endpoint);
+    letGo(takeOut(side));
 }
 
-void Worker::leaveBackend(Connection& connection) {
-    connectTimer_.settle(connection.attempt);
-    connection.counters->open.subtract(1);
-    connection.counters = nullptr;
-    connection.server.socket.close();
-    connection.tried.push_back(connection.backend);
+void Worker::countFailure(BackendCounters& backend, int error) {
+    backend.connectFailures.add(1);
+    const std::uint64_t count = backend.connectFailureReports.happened(now_);
+    if (count == 0) return;
+    shared_.sink({.severity = Severity::Warning,
+                  .message = "cannot connect to backend",
+                  .fields = {{"backend", toString(backend.endpoint)},
+                             {"cause", errorText(error)},
+                             {"count", std::to_string(count)}}});
+}
+
+std::unique_ptr<ServerSide> Worker::takeOut(ServerSide& side) {
+    Connection& connection = side.connection;
+    std::unique_ptr<ServerSide> taken;
+    if (connection.server.get() == &side) {
+        taken = std::move(connection.server);
+        if (!connection.rivals.empty()) {
+            connection.server = std::move(connection.rivals.front());
+            connection.rivals.erase(connection.rivals.begin());
+        }
+        return taken;
+    }
+    const auto found = std::find_if(connection.rivals.begin(), connection.rivals.end(),
+                                    [&](const auto& rival) { return rival.get() == &side; });
+    taken = std::move(*found);
+    connection.rivals.erase(found);
+    return taken;
+}
+
+void Worker::letGo(std::unique_ptr<ServerSide> side) {
+    side->leave();
+    side->backend.open.subtract(1);
+    side->socket.close();
+    // Its bytes have no reader any more, and its pipe must not outlive the pool's use of it.
+    side->pipe.reset();
+    retired_.push_back(std::move(side));
 }
 
 void Worker::expireConnects() {
-    while (Connection* connection = connectTimer_.expired(now_))
-        connectFailed(*connection, ETIMEDOUT);
+    while (Waiting* waiting = connectLimits_.expired(now_))
+        connectFailed(static_cast<ServerSide&>(*waiting), ETIMEDOUT);
+    while (Waiting* waiting = hedges_.expired(now_)) {
+        auto& connection = static_cast<Connection&>(*waiting);
+        BackendCounters& silent =
+            connection.rivals.empty() ? connection.server->backend : connection.rivals.back()->backend;
+        const std::uint64_t count = silent.silenceReports.happened(now_);
+        if (count > 0) {
+            shared_.sink({.severity = Severity::Warning,
+                          .message = "backend is slow to answer a connect",
+                          .fields = {{"backend", toString(silent.endpoint)},
+                                     {"waited", std::to_string(shared_.options.hedgeDelay.count()) + "ms"},
+                                     {"count", std::to_string(count)}}});
+        }
+        connectNext(connection);
+    }
+}
+
+void Worker::tendNewSockets() {
+    while (Waiting* waiting = unspoken_.expired(now_)) {
+        auto& side = static_cast<ServerSide&>(*waiting);
+        if (!side.connection.touched) acknowledge(side.socket);
+        young_.enter(side, now_);
+    }
+    while (Waiting* waiting = young_.expired(now_)) {
+        auto& side = static_cast<ServerSide&>(*waiting);
+        keepAlive(side.socket.get(), shared_.options.peerTimeout);
+        if (!side.unlimited) limitSilence(side.socket.get(), shared_.options.peerTimeout);
+    }
 }
 
 }  // namespace fairlead::lb

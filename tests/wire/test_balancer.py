@@ -220,6 +220,23 @@ def test_idle_clients_in_the_thousands_do_not_keep_others_out(site):
     site.lab.wait_for(lambda: site.agent.status()["balancer"]["connections"] == 0, 10, "the connections to be gone")
 
 
+def test_the_access_log_tells_of_each_connection_who_ended_it(site):
+    site.agent.stop()
+    site.agent = site.hosts[0].start_agent(site.configuration(loadBalancer={"accessLog": True}))
+    site.ready()
+    try:
+        with site.connection_to("master1") as connection:
+            client = "%s:%d" % connection.getsockname()
+
+        def line():
+            return [each for each in site.agent.text().splitlines() if "connection ended" in each and f"client={client} " in each]
+
+        (found,) = site.lab.wait_for(line, 5, "the line")
+        assert "backend=10.10.1.83:6443 end=client " in found and " toBackend=27 " in found and " retries=0 " in found
+    finally:
+        site.agent.stop()
+
+
 def test_with_no_reachable_backend_a_client_is_not_kept_waiting(site):
     for backend in site.backends.values():
         backend.kill()

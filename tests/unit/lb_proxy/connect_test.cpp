@@ -1,6 +1,8 @@
 // Finding a backend for a client: what is tried, in vain or not, and what the client sees of it.
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -12,36 +14,38 @@
 namespace fairlead::lb {
 namespace {
 
-/// A backend that answers no SYN, as a host that is gone: its queue is full. accept() makes room again.
+/// A backend that answers no SYN, as a host that is gone: a filter on its listener drops whatever comes. A
+/// full queue wouldn't do: the kernel answers those whom it has no room for by a SYN cookie.
 class SilentBackend {
   public:
     SilentBackend() : listener_(listening(endpoint_)) {
-        if (listen(listener_.get(), 0) != 0)
-            throw std::system_error(errno, std::generic_category(), "listen");
-        for (int i = 0; i < 4; ++i)
-            fill_.push_back(startConnect(endpoint_, 30s).value());
+        sock_filter dropAll = BPF_STMT(BPF_RET | BPF_K, 0);
+        const sock_fprog program{.len = 1, .filter = &dropAll};
+        if (setsockopt(listener_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+            throw std::system_error(errno, std::generic_category(), "SO_ATTACH_FILTER");
     }
     [[nodiscard]] Endpoint endpoint() const { return endpoint_; }
-    Descriptor accept() { return Descriptor(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
-    /// Drops those who fill the queue and returns the first one who is none of them.
-    Descriptor acceptStranger() {
-        std::vector<Endpoint> own;
-        for (const Descriptor& socket : fill_)
-            own.push_back(boundEndpoint(socket));
-        for (;;) {
-            sockaddr_storage storage{};
-            socklen_t length = sizeof storage;
-            Descriptor socket(
-                accept4(listener_.get(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_CLOEXEC));
-            if (!socket) return socket;
-            if (std::find(own.begin(), own.end(), fromSockaddr(storage)) == own.end()) return socket;
-        }
+
+    /// From now on it answers: those who wait for it with their next SYN, which TCP sends after 1, 3, 7 s.
+    void wake() {
+        const int ignored = 0;
+        if (setsockopt(listener_.get(), SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored) != 0)
+            throw std::system_error(errno, std::generic_category(), "SO_DETACH_FILTER");
+    }
+    /// The next to be connected; none: nobody was in time.
+    Descriptor accept() {
+        pollfd waiting{.fd = listener_.get(), .events = POLLIN, .revents = 0};
+        constexpr auto kLimit = std::chrono::milliseconds(kPatience);
+        if (poll(&waiting, 1, static_cast<int>(kLimit.count())) != 1) return Descriptor();
+        Descriptor socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        const timeval patience{.tv_sec = 20, .tv_usec = 0};
+        setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        return socket;
     }
 
   private:
     Endpoint endpoint_;
     Descriptor listener_;
-    std::vector<Descriptor> fill_;
 };
 
 TEST_F(ProxyTest, ADeadBackendIsPassedOverUnseen) {
@@ -69,6 +73,83 @@ TEST_F(ProxyTest, ABackendThatNeverAnswersIsPassedOverAfterTheConnectTimeout) {
         EXPECT_EQ(receive(client, 4), "ping");
     }
     EXPECT_GT(proxy_->statistics().retried, 0U);
+}
+
+TEST_F(ProxyTest, ABackendThatDoesNotAnswerSoonGetsARivalAndTheFirstToAnswerIsTaken) {
+    const SilentBackend silent;
+    Server server(echo);
+    ProxyOptions options;
+    options.connectTimeout = 60s;
+    options.hedgeDelay = 20ms;
+    options.workers = 1;
+    const Endpoint vip = startProxy({silent.endpoint(), server.endpoint()}, options);
+    for (int i = 0; i < 4; ++i) {
+        const Descriptor client = dial(vip);
+        sendAll(client, "ping");
+        EXPECT_EQ(receive(client, 4), "ping");
+        EXPECT_EQ(backendStatistics(silent.endpoint()).open, 0U) << "the loser is let go at once";
+    }
+    EXPECT_GT(proxy_->statistics().retried, 0U);
+    EXPECT_EQ(backendStatistics(silent.endpoint()).total, 0U);
+    EXPECT_EQ(server.accepted, 4);
+    EXPECT_TRUE(saw("backend is slow to answer a connect"));
+    EXPECT_TRUE(allClosed());
+}
+
+TEST_F(ProxyTest, ManyBackendsThatDoNotAnswerAreTriedOneAfterTheOtherUntilOneDoes) {
+    const SilentBackend silent[4];
+    Server server(echo);
+    ProxyOptions options;
+    options.connectTimeout = 60s;
+    options.hedgeDelay = 20ms;
+    const Endpoint vip = startProxy({silent[0].endpoint(), silent[1].endpoint(), silent[2].endpoint(),
+                                     silent[3].endpoint(), server.endpoint()},
+                                    options);
+    for (int i = 0; i < 5; ++i) {
+        const Descriptor client = dial(vip);
+        sendAll(client, "ping");
+        EXPECT_EQ(receive(client, 4), "ping");
+    }
+    EXPECT_EQ(server.accepted, 5);
+    for (const SilentBackend& each : silent)
+        EXPECT_EQ(backendStatistics(each.endpoint()).open, 0U);
+    EXPECT_TRUE(allClosed());
+}
+
+TEST_F(ProxyTest, ABackendThatAnswersLateIsTakenIfNoRivalDoes) {
+    const SilentBackend silent;
+    ProxyOptions options;
+    options.connectTimeout = 60s;
+    options.hedgeDelay = 20ms;
+    options.workers = 1;
+    // The one to be woken is either the first attempt or its rival.
+    for (const bool first : {true, false}) {
+        SilentBackend woken;
+        const Endpoint vip = first ? startProxy({woken.endpoint(), silent.endpoint()}, options)
+                                   : startProxy({silent.endpoint(), woken.endpoint()}, options);
+        const Descriptor client = dial(vip);
+        ASSERT_TRUE(eventually([&] { return proxy_->statistics().retried == 1; }));
+        woken.wake();
+        const Descriptor server = woken.accept();
+        ASSERT_TRUE(server);
+        sendAll(client, "ping");
+        EXPECT_EQ(receive(server, 4), "ping");
+        sendAll(server, "pong");
+        EXPECT_EQ(receive(client, 4), "pong");
+        EXPECT_EQ(backendStatistics(silent.endpoint()).open, 0U);
+    }
+}
+
+TEST_F(ProxyTest, ABackendWhoSpeaksFirstIsNotKeptWaitingForTheClient) {
+    // The ACK that goes with the client's first bytes goes without them if there are none.
+    Server server([](Descriptor& socket) {
+        sendAll(socket, "220 hello");
+        receive(socket);
+    });
+    const Descriptor client = dial(startProxy({server.endpoint()}));
+    EXPECT_EQ(receive(client, 9), "220 hello");
+    shutdown(client.get(), SHUT_WR);
+    EXPECT_TRUE(allClosed());
 }
 
 TEST_F(ProxyTest, WithEveryBackendDeadTheClientIsResetAtOnce) {
@@ -158,7 +239,8 @@ TEST_F(WhileTheNextBackendIsBeingConnected, WhatTheClientSaysIsKept) {
     const Descriptor client = waitingClient();
     sendAll(client, "ping");
     shutdown(client.get(), SHUT_WR);
-    Descriptor server = silent_.acceptStranger();
+    silent_.wake();
+    Descriptor server = silent_.accept();
     ASSERT_TRUE(server);
     EXPECT_EQ(receive(server), "ping");
     sendAll(server, "pong");

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -94,6 +95,11 @@ inline int endOf(const Descriptor& socket) {
     }
 }
 
+inline std::size_t openDescriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
 /// A backend that serves each connection with `serve` on a thread of its own.
 class Server {
   public:
@@ -160,10 +166,16 @@ class ProxyTest : public testing::Test {
     Endpoint startProxy(const std::vector<Endpoint>& backends, ProxyOptions options = {}) {
         options.bind = {*parseEndpoint("127.0.0.1:0")};
         if (options.workers == 0) options.workers = 2;
-        proxy_ = std::make_unique<Proxy>(options, [this](const Event& event) {
-            const std::lock_guard lock(mutex_);
-            events_.push_back(event);
-        });
+        proxy_ = std::make_unique<Proxy>(
+            options,
+            [this](const Event& event) {
+                const std::lock_guard lock(mutex_);
+                events_.push_back(event);
+            },
+            [this](const AccessRecord& record) {
+                const std::lock_guard lock(mutex_);
+                records_.push_back(record);
+            });
         setMembers(backends);
         proxy_->start();
         return proxy_->endpoints().front();
@@ -197,6 +209,7 @@ class ProxyTest : public testing::Test {
     BackendPool pool_{1, 1};
     std::mutex mutex_;
     std::vector<Event> events_;
+    std::vector<AccessRecord> records_;
     std::unique_ptr<Proxy> proxy_;
 };
 

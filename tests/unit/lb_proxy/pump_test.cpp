@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -17,34 +19,36 @@ namespace fairlead::lb {
 namespace {
 
 /// Two ends of a TCP connection that take few bytes before they block; the first one doesn't wait.
-std::pair<Descriptor, Descriptor> connectedPair() {
+std::pair<Descriptor, Descriptor> connectedPair(int sendBuffer) {
     Endpoint endpoint;
     const Descriptor listener = listening(endpoint);
     Descriptor far = dial(endpoint);
     Descriptor near(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    const int small = 32 * 1024;
-    setsockopt(near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    setsockopt(near.get(), SOL_SOCKET, SO_SNDBUF, &sendBuffer, sizeof sendBuffer);
+    const int on = 1;
+    setsockopt(near.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return {std::move(near), std::move(far)};
 }
 
 struct Relay {
-    Relay() {
-        auto [clientNear, clientFar] = connectedPair();
-        auto [serverNear, serverFar] = connectedPair();
+    explicit Relay(int sendBuffer = 128 * 1024) {
+        auto [clientNear, clientFar] = connectedPair(sendBuffer);
+        auto [serverNear, serverFar] = connectedPair(sendBuffer);
         connection.client.socket = std::move(clientNear);
-        connection.server.socket = std::move(serverNear);
+        connection.server = std::make_unique<ServerSide>(connection, std::move(serverNear), backend);
         client = std::move(clientFar);
         server = std::move(serverFar);
-        connection.client.writable = connection.server.writable = true;
+        connection.client.writable = connection.server->writable = true;
     }
 
     /// One call to the pump as a worker makes it when the kernel has said that the server may be read and the
     /// client written.
     Progress step(Pump& pump) {
-        connection.server.readable = connection.client.writable = true;
-        return pump.transfer(connection.server, connection.client, moved);
+        connection.server->readable = connection.client.writable = true;
+        return pump.transfer(*connection.server, connection.client, moved);
     }
 
+    BackendCounters backend{Endpoint{}};
     Connection connection;
     Descriptor client;
     Descriptor server;
@@ -71,7 +75,8 @@ std::string pattern(std::size_t size) {
 /// Everything that the server sends, through a client that reads only once the pump is stuck.
 void expectWhole(std::size_t pipes, bool stuckWithPipe, bool stuckWithCopy) {
     Pump pump(pipes);
-    Relay relay;
+    // Less than a whole read, so that a copy gets stuck; splicing would crawl then, with segments of 64 KiB.
+    Relay relay((pipes == 0 ? 32 : 128) * 1024);
     const std::string sent = pattern(12'000'000);
     std::jthread sender([&] {
         sendAll(relay.server, sent);

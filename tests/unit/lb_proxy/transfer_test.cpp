@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
@@ -37,11 +36,6 @@ std::string receiveSlowly(const Descriptor& socket, unsigned seed) {
         bytes.append(buffer.data(), static_cast<std::size_t>(n));
         if (random() % 64 == 0) std::this_thread::sleep_for(1ms);
     }
-}
-
-std::size_t openDescriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 TEST_F(ProxyTest, ASlowReaderHoldsTheSenderBackAndLosesNothing) {

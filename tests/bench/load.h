@@ -1,0 +1,36 @@
+#pragma once
+// What the load generator and the server of the proxy benchmark have agreed on.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <system_error>
+
+namespace fairlead::bench {
+
+/// Of a request; its first eight bytes are the size of the answer, in the machine's own order.
+inline constexpr std::size_t kRequestSize = 128;
+
+inline sockaddr_in loopback(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return address;
+}
+
+/// A benchmark that can't go on has no result.
+inline int check(int result, const char* what) {
+    if (result < 0) {
+        std::cerr << what << ": " << std::generic_category().message(errno) << std::endl;
+        std::_Exit(1);
+    }
+    return result;
+}
+
+}  // namespace fairlead::bench
