@@ -75,6 +75,14 @@ Key withParsedText(Key key, auto field, Parsed<std::string> (*parse)(std::string
     return key;
 }
 
+Key withBoolean(Key key, auto field) {
+    key.set = [field](Configuration& c, const std::string& text) {
+        return store(field(c), parseBoolean(text));
+    };
+    key.get = [field](const Configuration& c) { return Texts{field(c) ? "true" : "false"}; };
+    return key;
+}
+
 Parsed<std::string> notEmpty(std::string_view text) {
     if (text.empty()) return std::unexpected("must not be empty");
     return std::string(text);
@@ -160,13 +168,12 @@ void addVrrp(std::vector<Key>& table) {
                                  "3: 10ms to 40.95s in steps of 10ms; version 2: whole seconds, 1s to 255s.",
                          .whenAbsent = "200ms; in version 2: 1s"},
                      FAIRLEAD_FIELD(vrrp.advertInterval), Milliseconds(10), seconds(255)));
-    table.push_back({.path = "vrrp.preempt",
+    table.push_back(
+        withBoolean({.path = "vrrp.preempt",
                      .flag = "--preempt",
                      .type = "true or false",
-                     .help = "Whether a host of higher priority takes the VIP from a living holder.",
-                     .set = [](Configuration& c,
-                               const std::string& text) { return store(c.vrrp.preempt, parseBoolean(text)); },
-                     .get = [](const Configuration& c) { return Texts{c.vrrp.preempt ? "true" : "false"}; }});
+                     .help = "Whether a host of higher priority takes the VIP from a living holder."},
+                    FAIRLEAD_FIELD(vrrp.preempt)));
     table.push_back(withDuration(Key{.path = "vrrp.preemptDelay",
                                      .flag = "--preempt-delay",
                                      .type = "duration",
@@ -295,14 +302,12 @@ void addLoadBalancer(std::vector<Key>& table) {
                         .help = "No more connections than this at once; 0: what the limit on file "
                                 "descriptors allows."},
                     FAIRLEAD_FIELD(loadBalancer.maxConnections), 0, 1'000'000));
-    table.push_back(
+    table.push_back(withBoolean(
         {.path = "loadBalancer.accessLog",
          .flag = "--access-log",
          .type = "true or false",
-         .help = "A log line, of level info, for every connection that ends: who ended it, bytes and times.",
-         .set = [](Configuration& c,
-                   const std::string& text) { return store(c.loadBalancer.accessLog, parseBoolean(text)); },
-         .get = [](const Configuration& c) { return Texts{c.loadBalancer.accessLog ? "true" : "false"}; }});
+         .help = "A log line, of level info, for every connection that ends: who ended it, bytes and times."},
+        FAIRLEAD_FIELD(loadBalancer.accessLog)));
 }
 
 void addHealthCheck(std::vector<Key>& table) {

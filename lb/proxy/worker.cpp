@@ -381,10 +381,7 @@ void Worker::close(Connection& connection, End end) {
     }
     connection.client.socket.close();
     connection.client.pipe.reset();
-    if (connection.server) letGo(std::move(connection.server));
-    for (auto& rival : connection.rivals)
-        letGo(std::move(rival));
-    connection.rivals.clear();
+    letGoOfAll(connection);
     connection.phase = Connection::Phase::Closed;
     // Last: who sees it may count on the backend's figures.
     shared_.open.fetch_sub(1, std::memory_order_relaxed);

@@ -70,7 +70,8 @@ class Worker {
     /// Out of its connection, whose next attempt moves up.
     static std::unique_ptr<ServerSide> takeOut(ServerSide& side);
     void letGo(std::unique_ptr<ServerSide> side);
-    void abandon(ServerSide& side);  ///< an attempt; its backend isn't to be tried again
+    void letGoOfAll(Connection& connection);  ///< its backend, and whoever is tried beside it
+    void abandon(ServerSide& side);           ///< an attempt; its backend isn't to be tried again
     void sideEvent(Side& side, std::uint32_t events);
     void pump(Connection& connection);
 

@@ -124,10 +124,7 @@ void Worker::connectNext(Connection& connection) {
 void Worker::connected(ServerSide& side) {
     Connection& connection = side.connection;
     std::unique_ptr<ServerSide> winner = takeOut(side);
-    if (connection.server) letGo(std::move(connection.server));
-    for (auto& rival : connection.rivals)
-        letGo(std::move(rival));
-    connection.rivals.clear();
+    letGoOfAll(connection);
     connection.server = std::move(winner);
     connection.leave();
     connection.phase = Connection::Phase::Open;
@@ -195,6 +192,13 @@ void Worker::letGo(std::unique_ptr<ServerSide> side) {
     // Its bytes have no reader any more, and its pipe must not outlive the pool's use of it.
     side->pipe.reset();
     retired_.push_back(std::move(side));
+}
+
+void Worker::letGoOfAll(Connection& connection) {
+    if (connection.server) letGo(std::move(connection.server));
+    for (auto& rival : connection.rivals)
+        letGo(std::move(rival));
+    connection.rivals.clear();
 }
 
 void Worker::expireConnects() {
