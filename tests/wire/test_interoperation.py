@@ -1,7 +1,8 @@
-"""Beside keepalived, in each form that both speak and in both roles."""
+"""Beside keepalived and FRR's vrrpd, in each form that both speak and in both roles."""
 
 import pytest
 from lab import Lab
+from lab.frr import Frr
 
 AGENT, RIVAL = "10.10.1.83", "10.10.1.84"
 VIP, VIP6 = "10.10.1.108", "2001:db8::108"
@@ -88,3 +89,54 @@ def test_with_keepalived_in_both_roles(form):
         alone("rival")
         host.agent.restart()
         alone("agent")
+
+
+FRR_FORMS = {
+    "version-2": ([VIP], 2, 1.0),
+    "version-3": ([VIP], 3, 0.2),
+    "version-3-ipv6": ([LINK_LOCAL_VIP, VIP6], 3, 0.2),
+}
+
+
+@pytest.mark.parametrize("form", FRR_FORMS)
+def test_with_frr_in_both_roles(form):
+    vips, version, interval = FRR_FORMS[form]
+    with Lab(vips=vips) as lab:
+        host = lab.host("agent", AGENT, ipv6="2001:db8::83/64")
+        rival = lab.host("rival", RIVAL, ipv6="2001:db8::84/64")
+
+        # FRR keeps the addresses on its interface as backup, without a carrier: it is asked what it is.
+        def agent_holds(frr):
+            lab.wait_for(lambda: frr.is_in("Backup") and all(host.holds(vip) for vip in vips), 15, "the agent to hold the VIP, FRR as backup")
+
+        def frr_holds(frr):
+            lab.wait_for(lambda: frr.is_in("Master") and not any(host.holds(vip) for vip in vips), 15, "FRR to hold the VIP, not the agent")
+
+        better = Frr(rival, vips, 110, version, interval)
+        frr_holds(better)
+        host.start_agent({
+            "vip": {"addresses": vips}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]},
+            "vrrp": {"priority": 105, "version": version, "advertInterval": f"{round(interval * 1000)}ms"},
+        })  # fmt: skip
+        heard = lab.wait_for(lambda: host.agent.status()["router"]["peers"], 10, "the agent to hear FRR")
+        assert [peer["priority"] for peer in heard] == [110]
+        lab.wait_for(lambda: host.agent.state == "BACKUP", 10, "the agent as backup")
+        # More than the agent's master-down interval side by side.
+        lab.wait_for(lambda: host.agent.metrics("vrrp_adverts_received_total") >= 6, 10, "advertisements of FRR")
+        assert host.agent.state == "BACKUP" and better.is_in("Master")
+        assert host.agent.metrics("vrrp_packets_rejected_total") == 0, host.agent.metrics()
+
+        better.stop()
+        lab.wait_for(lambda: lab.holders(vips[-1]) == ["agent"], 15, "the agent to hold the VIP alone")
+        worse = Frr(rival, vips, 90, version, interval)
+        agent_holds(worse)
+        before, entered = worse.heard(), worse.transitions()
+        lab.wait_for(lambda: worse.heard() >= before + 6, 15, "FRR to hear the agent")
+        agent_holds(worse)
+        # It never was the master beside us.
+        assert worse.transitions() == entered
+
+        host.agent.kill()
+        frr_holds(worse)
+        host.agent.restart()
+        agent_holds(worse)
