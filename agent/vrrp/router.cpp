@@ -126,6 +126,9 @@ void Router::receivedAsMaster(Actions& actions, const Advertisement& advertiseme
                 ? "equal priority " + std::to_string(priority_) + ", " + who + " has the higher address"
                 : who + " advertises priority " + comparison(advertisement.priority, priority_);
         becomeBackup(actions, cause, now, receivedAt);
+        // The last word of a holder that has let go makes the other one announce itself again, to all who have
+        // learnt our MAC. It may never have heard of us, if we hear it first after a partition.
+        actions.emplace_back(SendAdvertisement{priority_});
         active_ = Heard{.source = advertisement.source, .priority = advertisement.priority, .at = receivedAt};
         learnInterval(actions, advertisement);
         deadline_ = receivedAt + masterDownInterval();
@@ -279,8 +282,12 @@ Actions Router::setPriority(std::uint8_t priority, bool fault, const std::string
 Actions Router::handOver(const std::string& cause, TimePoint now) {
     Actions actions;
     if (state_ != State::Master) return actions;
+    const bool hasSuccessor = successor_.has_value();
     giveUp(actions, cause, now);
     handedOver_ = true;
+    // Whoever is there takes over after its skew time, which is less than that of priority 0. If nobody does,
+    // the address has been without a holder for long enough.
+    if (!hasSuccessor) deadline_ = now + skewTime(0, interval_) + kMinListening;
     return actions;
 }
 

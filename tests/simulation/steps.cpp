@@ -78,7 +78,9 @@ const char* wrongActions(const Actions& actions, const vrrp::RouterOptions& opti
     }
     const bool was = before.state == State::Master;
     const bool isNow = after.state() == State::Master;
-    if (own != end && !isNow) return "advertised without being MASTER";
+    // A holder that yields has a last word, for the better one to announce the address again.
+    const bool lastWord = was && after.state() == State::Backup && remove < own && resignation == end;
+    if (own != end && !isNow && !lastWord) return "advertised without being MASTER";
     if (resignation != end && !was) return "resigned without having been MASTER";
     if (was && own != end && before.silence >= 3 * options.advertInterval)
         return "went on as MASTER after a silence in which a peer may have taken over";
@@ -119,6 +121,7 @@ const char* wrongReception(const vrrp::Advertisement& advertisement, TimePoint r
         return wrongAnswer(theirs == 0, now, actions, options, before, after);
     }
     if (after.state() == State::Master) return "did not yield to a better router";
+    if (findOwn(actions) == actions.end()) return "yielded without a last word";
     if (*after.deadline() != receivedAt + masterDown(advertisement.interval, options, after.priority()))
         return "yielded, with another timer than the better router's Master_Down_Interval";
     return nullptr;

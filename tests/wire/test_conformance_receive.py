@@ -12,7 +12,7 @@ import pytest
 from lab import Lab
 from lab.wire import IP, Ether, Raw, send
 from scapy.layers.inet import IPOption_NOP, fragment
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.utils import checksum
 
 STRANGER = "10.10.1.99"
@@ -251,6 +251,21 @@ def test_case_25_255_addresses(rig):
     before = agent.metrics("vrrp_packets_rejected_total", reason="addresses")
     send(rig.stranger, frame(message(2, addresses=many)))
     rig.lab.wait_for(lambda: agent.metrics("vrrp_packets_rejected_total", reason="addresses") == before + 1, 5, "the rejection")
+
+
+def test_case_25_255_addresses_over_ipv6_in_fragments(rig):
+    many = ["fe80::108"] + [f"2001:db8:1::{number}" for number in range(1, 255)]
+    datagram = message(6, addresses=many, source=rig.link_local)
+    assert len(datagram) == 4088
+    whole = IPv6(src=rig.link_local, dst=GROUP[6], hlim=255, nh=44) / IPv6ExtHdrFragment(nh=112, id=25) / Raw(datagram)
+    parts = fragment6(whole, 1400)
+    assert len(parts) > 2
+    agent = rig.master(6)
+    # Followed, as any other master of version 3 that protects more than we do.
+    before = agent.metrics("vrrp_packets_tolerated_total", oddity="addresses")
+    send(rig.stranger, *(Ether(dst=MULTICAST_MAC[6]) / each for each in parts))
+    rig.lab.wait_for(lambda: agent.metrics("vrrp_packets_tolerated_total", oddity="addresses") == before + 1, 5, "the datagram")
+    rig.lab.wait_for(lambda: agent.state == "BACKUP", 5, "BACKUP")
 
 
 def test_case_26_source_of_another_subnet(rig):

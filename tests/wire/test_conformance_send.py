@@ -161,3 +161,24 @@ def test_tcpdump_decodes_every_packet_without_complaint(fixture, request, tmp_pa
     assert lines.count("advertisement, vrid 51") == len(seen.adverts), run.stdout
     for complaint in ("bad", "invalid", "truncated", "[|", "wrong", "incorrect"):
         assert complaint not in lines, run.stdout
+
+
+@pytest.mark.parametrize("fixture", ["version2", "version3", "over_ipv6"])
+def test_tshark_decodes_every_packet_without_complaint(fixture, request, tmp_path):
+    seen = request.getfixturevalue(fixture)
+    file = str(tmp_path / "seen.pcap")
+    wrpcap(file, seen.packets)
+    check = ["-o", "vrrp.v3_checksum_as_in_v2:FALSE", "-o", "ip.check_checksum:TRUE"]
+    run = subprocess.run(
+        ["tshark", "-n", "-r", file, *check, "-T", "fields", "-E", "separator=;", "-e", "frame.protocols", "-e", "vrrp.checksum.status", "-e", "_ws.expert.message", "-e", "_ws.malformed"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    rows = [line.split(";") for line in run.stdout.splitlines()]
+    advertisements = [row for row in rows if row[0].endswith(":vrrp")]
+    assert len(advertisements) == len(seen.adverts), run.stdout
+    # 1: good.
+    assert {row[1] for row in advertisements} == {"1"}, run.stdout
+    # That several hosts may use one address, or that a router is going, is not about the form of a packet.
+    complaints = {row[2] for row in rows if row[2]} | {row[3] for row in rows if row[3]}
+    assert not {each for each in complaints if "uplicate" not in each}, complaints

@@ -1,5 +1,7 @@
 """Beside keepalived and FRR's vrrpd, in each form that both speak and in both roles."""
 
+import itertools
+
 import pytest
 from lab import Lab
 from lab.frr import Frr
@@ -140,3 +142,42 @@ def test_with_frr_in_both_roles(form):
         frr_holds(worse)
         host.agent.restart()
         agent_holds(worse)
+
+
+def test_case_56_an_agent_keepalived_and_frr_in_one_group_always_have_one_master():
+    """Every one of them dies once as the best of those left, and comes back."""
+    with Lab(vips=[VIP]) as lab:
+        hosts = {name: lab.host(name, f"10.10.1.{83 + number}") for number, name in enumerate(("agent", "keepalived", "frrhost"))}
+        running = {}
+
+        def start(name, priority):
+            if name == "agent":
+                running[name] = hosts[name].start_agent({
+                    "vip": {"addresses": [VIP]}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]},
+                    "vrrp": {"priority": priority, "advertInterval": "200ms"},
+                })  # fmt: skip
+            elif name == "keepalived":
+                running[name] = hosts[name].keepalived(text=keepalived_conf("version-3", priority).replace("advert_int 0.1", "advert_int 0.2"))
+            else:
+                running[name] = Frr(hosts[name], [VIP], priority, 3, 0.2)
+
+        def holds(name):
+            if name not in running:
+                return False
+            return running[name].is_in("Master") if name == "frrhost" else hosts[name].holds(VIP)
+
+        def only(name):
+            lab.wait_for(lambda: [each for each in hosts if holds(each)] == [name], 20, f"{name} to be the only master")
+
+        for best, *others in itertools.permutations(hosts):
+            for priority, name in zip((90, 100, 110), [*reversed(others), best]):
+                start(name, priority)
+            only(best)
+            for left, gone in ((others, best), (others[1:], others[0])):
+                running.pop(gone).stop()
+                only(left[0])
+            start(best, 110)
+            only(best)
+            for each in list(running):
+                running.pop(each).stop()
+            lab.wait_for(lambda: not any(hosts[each].holds(VIP) for each in ("agent", "keepalived")), 10, "everybody to be gone")

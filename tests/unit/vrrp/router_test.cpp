@@ -367,7 +367,8 @@ TEST(RouterMaster, AdvertisesOnTheBeat) {
 TEST(RouterMaster, YieldsToAHigherPriorityRemovingTheAddressFirst) {
     Dut dut(version2());
     dut.startAsMaster();
-    EXPECT_THAT(dut.hear(111, "10.10.1.84"), ElementsAre("remove", "MASTER→BACKUP"));
+    // Its last word comes when the address is gone, so that the other one announces it again.
+    EXPECT_THAT(dut.hear(111, "10.10.1.84"), ElementsAre("remove", "MASTER→BACKUP", "advert 100"));
     EXPECT_EQ(dut.left(), 3609375000ns);
     EXPECT_EQ(dut.router.cause(), "10.10.1.84 advertises priority 111 > 100");
 }
@@ -375,7 +376,7 @@ TEST(RouterMaster, YieldsToAHigherPriorityRemovingTheAddressFirst) {
 TEST(RouterMaster, YieldsToAnEqualPriorityOfAHigherAddress) {
     Dut dut(version2());
     dut.startAsMaster();
-    EXPECT_THAT(dut.hear(100, "10.9.0.51"), ElementsAre("remove", "MASTER→BACKUP"));
+    EXPECT_THAT(dut.hear(100, "10.9.0.51"), ElementsAre("remove", "MASTER→BACKUP", "advert 100"));
     EXPECT_EQ(dut.router.cause(), "equal priority 100, 10.9.0.51 has the higher address");
 }
 
@@ -504,6 +505,22 @@ TEST(RouterHandOver, WithoutAKnownPeerGivesUpAllTheSame) {
     EXPECT_THAT(names(dut.router.handOver("asked to", dut.now)), ElementsAre()) << "not the holder";
 }
 
+TEST(RouterHandOver, NobodyTookOverByTheLongestSkewTimeSoItTakesTheAddressBack) {
+    Dut dut(version3(100ms));
+    dut.startAsMaster();
+    dut.router.handOver("asked to", dut.now);
+    // Priority 1 would be there after 99.6 ms.
+    EXPECT_EQ(dut.left(), 120ms);
+    EXPECT_THAT(dut.expire(), ElementsAre("advert 100", "install", "announce", "BACKUP→MASTER"));
+
+    Dut heeded(version3(100ms));
+    heeded.startAsMaster();
+    heeded.router.handOver("asked to", heeded.now);
+    heeded.now += 99ms;
+    EXPECT_THAT(heeded.hear(1), IsEmpty());
+    EXPECT_GT(heeded.left(), 300ms) << "the worst of all peers keeps what it was given";
+}
+
 TEST(RouterHandOver, ShutdownNamesTheBestPeer) {
     Dut dut(version2());
     dut.startAsMaster();
@@ -548,7 +565,7 @@ TEST(RouterPair, TheSecondLeavesTiesToTheFirstForAWhile) {
     dut.now += 200ms;
     EXPECT_THAT(dut.hear(100, "10.9.0.90"), testing::Contains("announce"));
     dut.now += 100ms;
-    EXPECT_THAT(dut.hear(100, "10.9.0.90"), ElementsAre("remove", "MASTER→BACKUP"))
+    EXPECT_THAT(dut.hear(100, "10.9.0.90"), ElementsAre("remove", "MASTER→BACKUP", "advert 100"))
         << "that one decides for itself";
 }
 
@@ -661,7 +678,7 @@ TEST(RouterPriority, AMasterThatLosesResignsButKeepsTheAddressUntilABetterPeerSp
     EXPECT_EQ(alone.left(), 1s);
 
     dut.now += 570ms;
-    EXPECT_THAT(dut.hear(110), ElementsAre("remove", "MASTER→BACKUP"));
+    EXPECT_THAT(dut.hear(110), ElementsAre("remove", "MASTER→BACKUP", "advert 100"));
 }
 
 TEST(RouterPriority, TheSamePriorityAgainChangesNothing) {
