@@ -20,6 +20,8 @@
 #include "agent/admin/http_server.h"
 #include "agent/admin/metrics.h"
 #include "agent/admin/status.h"
+#include "agent/authentication/authentication_files.h"
+#include "agent/authentication/replay_keeper.h"
 #include "agent/balancer_health.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
@@ -28,10 +30,8 @@
 #include "agent/log/log.h"
 #include "agent/net/election.h"
 #include "agent/version.h"
-#include "agent/vrrp/authentication_files.h"
 #include "agent/vrrp/hmac.h"
 #include "agent/vrrp/priority.h"
-#include "agent/vrrp/replay_state.h"
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
@@ -255,7 +255,7 @@ class Agent {
             .unicastPeers = configuration_.peers,
             .peersAreNodes = !configuration_.peers,
             .lastWill = [this](std::size_t router, const net::LastWill* will) { keepLastWill(router, will); },
-            .replayStates = replayStates_};
+            .replayStates = replayKeeper_ ? replayKeeper_->states() : std::vector<vrrp::ReplayState>()};
         election_ = std::make_unique<net::Election>(
             std::move(options),
             // The election's thread must not wait for a log line to be written.
@@ -267,61 +267,23 @@ class Agent {
 
     /// The keys, and what an earlier run left against replays.
     void readAuthentication() {
-        const auto file = vrrp::readHmacKeyFile(configuration_.keyFile);
+        const auto file = authentication::readHmacKeyFile(configuration_.keyFile);
         if (!file)
             throw located(configuration_, "vrrp.authentication.keyFile", std::runtime_error(file.error()));
         if (!file->warning.empty()) logging::warning("vrrp", file->warning);
+        authentication::warnOfUnsynchronisedClock();
         const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(file->keys);
-        for (vrrp::RouterOptions& router : routers_) {
+        for (vrrp::RouterOptions& router : routers_)
             router.authenticator = authenticator;
-            vrrp::ReplayState state;
-            if (!configuration_.replayFile.empty()) {
-                replayFiles_.push_back(configuration_.replayFile + (router.ipv6() ? "-ipv6" : "-ipv4"));
-                if (auto read = vrrp::readReplayState(replayFiles_.back())) {
-                    state = std::move(*read);
-                } else {
-                    logging::warning("vrrp", "ignoring what an earlier run kept against replays",
-                                     {{"cause", read.error()}});
-                }
-                const auto behind = vrrp::clockBehind(state, std::chrono::system_clock::now());
-                if (behind > router.replayWindow) {
-                    logging::warning("vrrp",
-                                     "the clock is behind what an earlier run has seen, so replays of that "
-                                     "time are possible; see that time is synchronised",
-                                     {{"seconds", behind.count()}});
-                }
-            }
-            replayStates_.push_back(std::move(state));
-        }
-    }
-
-    /// Every second, and once more (`ending`) when nothing is sent any more.
-    void saveReplayStates(bool ending) {
-        const std::vector<vrrp::RouterStatus> routers = election_->status();
-        for (std::size_t i = 0; i < replayFiles_.size() && i < routers.size(); ++i) {
-            if (!routers[i].replay) continue;
-            const auto& [sender, heard] = *routers[i].replay;
-            const auto step =
-                ending ? std::chrono::milliseconds(0) : vrrp::replayStep(routers_[i].replayWindow);
-            if (!ending && !vrrp::saveDue(replayStates_[i], sender, heard, step)) continue;
-            vrrp::ReplayState next = vrrp::toSave(replayStates_[i], sender, heard, step);
-            if (const auto written = vrrp::writeReplayState(replayFiles_[i], next); !written) {
-                if (!std::exchange(replayWriteFailed_, true))
-                    logging::warning("vrrp", "cannot keep what guards against replays",
-                                     {{"cause", written.error()}});
-                continue;
-            }
-            replayWriteFailed_ = false;
-            replayStates_[i] = std::move(next);
-        }
+        replayKeeper_.emplace(configuration_.replayFile, routers_);
     }
 
     void scheduleSaves() {
-        if (replayFiles_.empty()) return;
+        if (!replayKeeper_ || !replayKeeper_->keeps()) return;
         saveTimer_.expires_after(std::chrono::seconds(1));
         saveTimer_.async_wait([this](const boost::system::error_code& error) {
             if (error) return;
-            saveReplayStates(false);
+            replayKeeper_->save(election_->status());
             scheduleSaves();
         });
     }
@@ -543,7 +505,7 @@ class Agent {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
         election_->stop();
         saveTimer_.cancel();
-        saveReplayStates(true);
+        if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
@@ -563,9 +525,7 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
-    std::vector<std::string> replayFiles_;         ///< HMAC: one for each virtual router
-    std::vector<vrrp::ReplayState> replayStates_;  ///< as the files have them
-    bool replayWriteFailed_ = false;
+    std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     lb::BackendPool pool_;
     admin::Metrics metrics_;

@@ -1,18 +1,14 @@
 #include "agent/kubernetes/backend_cache.h"
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
-#include <filesystem>
-#include <system_error>
 
-#include "agent/kubernetes/file.h"
+#include "agent/files/replace_file.h"
+#include "agent/files/small_file.h"
 
 namespace fairlead::kubernetes {
 namespace {
@@ -21,10 +17,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr std::size_t kMostBackends = 1000;
-
-std::string because(const std::string& file, int error) {
-    return file + ": " + std::generic_category().message(error);
-}
 
 /// For people who look into the file; nothing reads it.
 std::string now() {
@@ -64,12 +56,12 @@ std::expected<std::vector<lb::Backend>, std::string> parseBackendCache(std::stri
 }
 
 std::expected<std::vector<lb::Backend>, std::string> loadBackendCache(const std::string& file) {
-    const auto text = readSmallFile(file);
+    const auto text = files::readSmallFile(file);
     if (!text) {
         if (text.error().code == ENOENT) return std::vector<lb::Backend>{};
         return std::unexpected(text.error().text);
     }
-    auto members = parseBackendCache(*text);
+    auto members = parseBackendCache(text->text);
     if (!members) return std::unexpected(file + ": " + members.error());
     return members;
 }
@@ -84,29 +76,7 @@ std::expected<void, std::string> saveBackendCache(const std::string& file,
     }
     const std::string text = root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 
-    std::error_code ignored;  // open() says what is wrong with the folder
-    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
-    const std::string fresh = file + ".new";
-    // Nobody else's file or link is written through: what lies there under our name goes first.
-    unlink(fresh.c_str());
-    const int fd =
-        open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd < 0) return std::unexpected(because(fresh, errno));
-    int error = 0;
-    for (std::string_view rest = text; !rest.empty() && error == 0;) {
-        const ssize_t n = write(fd, rest.data(), rest.size());
-        if (n >= 0) {
-            rest.remove_prefix(static_cast<std::size_t>(n));
-        } else if (errno != EINTR) {
-            error = errno;
-        }
-    }
-    if (error == 0 && fsync(fd) != 0) error = errno;
-    if (close(fd) != 0 && error == 0) error = errno;
-    if (error == 0 && rename(fresh.c_str(), file.c_str()) != 0) error = errno;
-    if (error == 0) return {};
-    unlink(fresh.c_str());
-    return std::unexpected(because(file, error));
+    return files::replaceFile(file, text, files::Durability::Host);
 }
 
 }  // namespace fairlead::kubernetes

@@ -8,7 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "agent/kubernetes/file.h"
+#include "agent/files/small_file.h"
 
 namespace fairlead::kubernetes {
 namespace {
@@ -154,9 +154,9 @@ class Parser {
 /// `pem` if given, else the content of `file`, which is looked for in `folder`.
 std::string fileOr(const std::string& pem, const std::string& file, const std::filesystem::path& folder) {
     if (!pem.empty() || file.empty()) return pem;
-    auto content = readSmallFile((folder / file).string());
+    auto content = files::readSmallFile((folder / file).string());
     if (!content) throw Refusal(content.error().text);
-    return std::move(*content);
+    return std::move(content->text);
 }
 
 }  // namespace
@@ -181,9 +181,9 @@ std::expected<Kubeconfig, std::string> parseKubeconfig(std::string_view text, co
 }
 
 std::expected<Identity, std::string> loadIdentity(const std::string& file) {
-    const auto text = readSmallFile(file);
+    const auto text = files::readSmallFile(file);
     if (!text) return std::unexpected(text.error().text);
-    auto config = parseKubeconfig(*text, file);
+    auto config = parseKubeconfig(text->text, file);
     if (!config) return std::unexpected(std::move(config.error()));
     const std::filesystem::path folder = std::filesystem::path(file).parent_path();
     try {

@@ -1,6 +1,6 @@
 #pragma once
 // The key file of vrrp.authentication HMAC, as text. Pure; the file itself is read by
-// agent/vrrp/authentication_files.h.
+// agent/authentication/authentication_files.h.
 //
 //     # comments and empty lines
 //     1:hex:000102…1f      32 to 64 bytes, as of `openssl rand -hex 32`

@@ -1,7 +1,7 @@
 #pragma once
 // What guards against replays, as a file: so that neither what we accepted before a restart is accepted
 // again, nor a number we have used is used again although the clock was set back. Pure; the file itself is
-// read and written by agent/vrrp/authentication_files.h.
+// read and written by agent/authentication/authentication_files.h.
 //
 // So that it is written rarely, the numbers we send by are reserved ahead, and what we accepted is written
 // when it has moved on by a step.

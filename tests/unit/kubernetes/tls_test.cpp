@@ -4,7 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "agent/kubernetes/file.h"
+#include "agent/files/small_file.h"
 #include "tests/unit/kubernetes/api_stand_in.h"
 
 namespace fairlead::kubernetes {
@@ -14,7 +14,9 @@ using testing::HasSubstr;
 
 class Tls : public testing::Test {
   protected:
-    [[nodiscard]] std::string pem(const std::string& name) const { return *readSmallFile(pki_.file(name)); }
+    [[nodiscard]] std::string pem(const std::string& name) const {
+        return files::readSmallFile(pki_.file(name))->text;
+    }
     [[nodiscard]] Identity identity() const {
         return {.file = "admin.conf",
                 .caPem = pem("ca.crt"),

@@ -1,6 +1,5 @@
 #pragma once
-// The thin edge of HMAC authentication: its key file and its replay state on disk. Blocking, so never on the
-// election thread.
+// HMAC authentication's key file and its replay state on disk. Blocking, so never on the election thread.
 
 #include <expected>
 #include <string>
@@ -8,10 +7,10 @@
 #include "agent/vrrp/hmac_keys.h"
 #include "agent/vrrp/replay_state.h"
 
-namespace fairlead::vrrp {
+namespace fairlead::authentication {
 
 struct HmacKeyFile {
-    HmacKeys keys;
+    vrrp::HmacKeys keys;
     std::string warning;  ///< empty if there is nothing to say
 };
 
@@ -21,11 +20,10 @@ std::expected<HmacKeyFile, std::string> readHmacKeyFile(const std::string& file)
 
 /// The state of an earlier run; empty if there is no file. The error is "FILE:LINE: what is wrong": to be
 /// reported, then to go on with an empty state that replaces it.
-std::expected<ReplayState, std::string> readReplayState(const std::string& file);
+std::expected<vrrp::ReplayState, std::string> readReplayState(const std::string& file);
 
-/// Replaces the file at once or not at all, readable by its owner alone. Without waiting for the disk: a
-/// crash of the process loses nothing, and a crash of the host takes longer than the window. The error is
-/// "FILE: why".
-std::expected<void, std::string> writeReplayState(const std::string& file, const ReplayState& state);
+/// As files::replaceFile(). Without waiting for the disk: a crash of the process loses nothing, and a crash
+/// of the host takes longer than the window.
+std::expected<void, std::string> writeReplayState(const std::string& file, const vrrp::ReplayState& state);
 
-}  // namespace fairlead::vrrp
+}  // namespace fairlead::authentication
