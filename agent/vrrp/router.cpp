@@ -126,8 +126,8 @@ void Router::receivedAsMaster(Actions& actions, const Advertisement& advertiseme
                 ? "equal priority " + std::to_string(priority_) + ", " + who + " has the higher address"
                 : who + " advertises priority " + comparison(advertisement.priority, priority_);
         becomeBackup(actions, cause, now, receivedAt);
-        // The last word of a holder that has let go makes the other one announce itself again, to all who have
-        // learnt our MAC. It may never have heard of us, if we hear it first after a partition.
+        // The last word of a holder that has let go makes the other one announce itself again, to all who
+        // have learnt our MAC. It may never have heard of us, if we hear it first after a partition.
         actions.emplace_back(SendAdvertisement{priority_});
         active_ = Heard{.source = advertisement.source, .priority = advertisement.priority, .at = receivedAt};
         learnInterval(actions, advertisement);
