@@ -25,6 +25,7 @@
 #include "agent/balancer_health.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
+#include "agent/history/recorder.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
@@ -114,6 +115,7 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          recorder_(configuration.logging.historyFile),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
         buildBalancer();
         buildAdmin();
@@ -142,12 +144,18 @@ class Agent {
         if (reflector_) reflector_->start();
         logStart();
         context_.run();
-        logging::info("agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+        tell(logging::Level::Info, "agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
         return 0;
     }
 
   private:
-    void logStart() const {
+    /// To the log, and to whoever asks `fairlead explain` later.
+    void tell(logging::Level level, std::string_view component, std::string_view message,
+              std::initializer_list<logging::Field> fields) {
+        recorder_.record(level, component, message, {fields.begin(), fields.size()});
+    }
+
+    void logStart() {
         std::vector<std::string> vips;
         vips.reserve(configuration_.vip.addresses.size());
         for (const auto& address : configuration_.vip.addresses)
@@ -155,16 +163,16 @@ class Agent {
         std::vector<std::string> listeners;
         for (const lb::Endpoint& listener : proxy_->endpoints())
             listeners.push_back(lb::toString(listener));
-        logging::info("agent", "started",
-                      {{"version", kVersion},
-                       {"node", configuration_.nodeName},
-                       {"vip", joined(vips)},
-                       {"interface", configuration_.vip.interface},
-                       {"vrrp", configuration_.vrrp.version},
-                       {"vrid", configuration_.vrrp.virtualRouterId},
-                       {"priority", configuration_.vrrp.priority},
-                       {"balancer", joined(listeners)},
-                       {"admin", lb::toString(admin_->endpoint())}});
+        tell(logging::Level::Info, "agent", "started",
+             {{"version", kVersion},
+              {"node", configuration_.nodeName},
+              {"vip", joined(vips)},
+              {"interface", configuration_.vip.interface},
+              {"vrrp", configuration_.vrrp.version},
+              {"vrid", configuration_.vrrp.virtualRouterId},
+              {"priority", configuration_.vrrp.priority},
+              {"balancer", joined(listeners)},
+              {"admin", lb::toString(admin_->endpoint())}});
     }
 
     void buildBalancer() {
@@ -220,10 +228,16 @@ class Agent {
         try {
             control_ = std::make_unique<control::ControlServer>(
                 context_, vrid,
-                std::map<std::string, control::Handler>{{"handover", [this] { return handOver(); }}});
+                std::map<std::string, control::Handler>{
+                    {"handover", [this] { return handOver(); }},
+                    {"status",
+                     [this] { return control::Answer{.ok = true, .text = admin::toJson(report())}; }},
+                    {"explain", [this] {
+                         return control::Answer{.ok = true, .text = history::toJson(recorder_.history())};
+                     }}});
         } catch (const std::exception& error) {
             // Everything works but the commands that ask the agent.
-            logging::warning("agent", "fairlead handover won't reach this agent",
+            logging::warning("agent", "fairlead status, explain and handover won't reach this agent",
                              {{"cause", error.what()},
                               {"hint", "does another agent of this virtual router ID run on this host?"}});
         }
@@ -354,15 +368,13 @@ class Agent {
         backendSource_ = source;
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
         for (const lb::Backend& backend : change.added) {
-            logging::info(
-                "balancer", "backend added",
-                {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
+            tell(logging::Level::Info, "balancer", "backend added",
+                 {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
         }
         for (const lb::Backend& backend : change.removed) {
             metrics_.forget(backend.endpoint);
-            logging::info(
-                "balancer", "backend removed",
-                {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
+            tell(logging::Level::Info, "balancer", "backend removed",
+                 {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
         }
         std::vector<lb::Endpoint> targets;
         for (const lb::BackendView& member : pool_.view())
@@ -387,11 +399,11 @@ class Agent {
         const std::optional<lb::HealthChange> change = pool_.report(backend, result, Clock::now());
         if (!change) return;
         const bool up = change->to == lb::Health::Up;
-        logging::log(up ? logging::Level::Info : logging::Level::Warning, "balancer",
-                     up ? "backend up" : "backend down",
-                     std::vector<logging::Field>{{"backend", lb::toString(change->backend.endpoint)},
-                                                 {"name", change->backend.name},
-                                                 {"cause", change->detail}});
+        tell(up ? logging::Level::Info : logging::Level::Warning, "balancer",
+             up ? "backend up" : "backend down",
+             {{"backend", lb::toString(change->backend.endpoint)},
+              {"name", change->backend.name},
+              {"cause", change->detail}});
         poolChanged();
     }
 
@@ -400,11 +412,11 @@ class Agent {
         if (reachable != reachable_) {
             reachable_ = reachable;
             if (reachable) {
-                logging::info("balancer", "a backend can be reached again");
+                tell(logging::Level::Info, "balancer", "a backend can be reached again", {});
             } else {
-                logging::error("balancer", "no backend can be reached",
-                               {{"action", pool_.view().empty() ? "refusing connections"
-                                                                : "trying all of them (fall open)"}});
+                tell(logging::Level::Error, "balancer", "no backend can be reached",
+                     {{"action",
+                       pool_.view().empty() ? "refusing connections" : "trying all of them (fall open)"}});
             }
         }
         proxy_->publish(pool_.snapshot());
@@ -431,24 +443,23 @@ class Agent {
             effective.explanation += "; no backend can be reached, but no peer's balancer reaches one either";
         if (effective.explanation == priorityExplanation_) return;
         if (!priorityExplanation_.empty()) {
-            logging::info(
-                "vrrp", "priority changed",
-                {{"priority", effective.priority}, {"parts", effective.explanation}, {"cause", cause}});
+            tell(logging::Level::Info, "vrrp", "priority changed",
+                 {{"priority", effective.priority}, {"parts", effective.explanation}, {"cause", cause}});
         }
         priorityExplanation_ = effective.explanation;
         election_->setPriority({.priority = effective.priority, .fault = effective.fault, .cause = cause});
     }
 
-    static void electionEvent(const net::ElectionEvent& event) {
+    void electionEvent(const net::ElectionEvent& event) {
         switch (event.kind) {
             case net::ElectionEvent::Kind::Transition: {
                 const vrrp::Transition& transition = event.transition;
-                logging::info("vrrp", std::string("became ") + vrrp::toString(transition.to),
-                              {{"vrid", transition.virtualRouterId},
-                               {"family", vrrp::familyLabel(transition.ipv6)},
-                               {"from", vrrp::toString(transition.from)},
-                               {"priority", transition.priority},
-                               {"cause", transition.cause}});
+                tell(logging::Level::Info, "vrrp", std::string("became ") + vrrp::toString(transition.to),
+                     {{"vrid", transition.virtualRouterId},
+                      {"family", vrrp::familyLabel(transition.ipv6)},
+                      {"from", vrrp::toString(transition.from)},
+                      {"priority", transition.priority},
+                      {"cause", transition.cause}});
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -527,6 +538,7 @@ class Agent {
     boost::asio::steady_timer saveTimer_;
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
+    history::Recorder recorder_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
     std::unique_ptr<lb::Proxy> proxy_;

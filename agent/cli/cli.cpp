@@ -48,12 +48,15 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
         "  fairlead manifest pod --vip 10.10.1.108 --image IMAGE > /etc/kubernetes/manifests/fairlead.yaml\n"
         "  fairlead validate --config fairlead.yaml\n"
         "  fairlead run --vip 10.10.1.108 --interface eth0\n"
+        "  fairlead status\n"
         "\n"
         "Exit codes: 0 done, 1 the input or the state is wrong, 2 usage.");
     Commands commands{.app = app, .streams = {.out = out, .err = err}, .chosen = {}};
     addRun(commands);
     addValidate(commands);
     addManifest(commands);
+    addStatus(commands);
+    addExplain(commands);
     addHandover(commands);
     addVersion(commands);
     if (const std::string unknown = unknownCommand(app, argc, argv); !unknown.empty()) {

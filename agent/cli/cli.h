@@ -52,6 +52,8 @@ class ConfigurationFlags {
 
 void addRun(Commands& commands);
 void addValidate(Commands& commands);
+void addStatus(Commands& commands);
+void addExplain(Commands& commands);
 void addHandover(Commands& commands);
 void addManifest(Commands& commands);
 void addVersion(Commands& commands);

@@ -1,6 +1,7 @@
 #include <memory>
 #include <ostream>
 
+#include "agent/cli/agent_flags.h"
 #include "agent/cli/cli.h"
 #include "agent/control/control_client.h"
 
@@ -17,10 +18,7 @@ void addHandover(Commands& commands) {
         "Runs on the host that holds the VIP, as root. This host does not take the VIP back from a living "
         "peer\n"
         "before it has been the holder again, whatever its priority; a restart of its agent ends that.");
-    const auto virtualRouterId = std::make_shared<int>(51);
-    command->add_option("--vrid", *virtualRouterId, "The agent's virtual router ID")
-        ->check(CLI::Range(1, 255))
-        ->capture_default_str();
+    const auto virtualRouterId = addVirtualRouterId(*command);
     command->callback([&commands, virtualRouterId] {
         commands.chosen = [&commands, virtualRouterId] {
             const control::Answer answer =

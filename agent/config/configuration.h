@@ -56,6 +56,7 @@ struct Backends {
 struct Logging {
     logging::Format format = logging::Format::Text;
     logging::Level level = logging::Level::Info;
+    std::string historyFile = "/var/lib/fairlead/history.json";  ///< empty: none
 };
 
 struct Configuration {

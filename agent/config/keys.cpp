@@ -424,6 +424,12 @@ void addTail(std::vector<Key>& table) {
                                  .type = "debug, info, warning or error",
                                  .help = "The least severe lines that are written."},
                              FAIRLEAD_FIELD(logging.level), kLevels));
+    table.push_back(
+        withText(Key{.path = "logging.historyFile",
+                     .flag = "--history-file",
+                     .type = "file",
+                     .help = "Where what `fairlead explain` tells is kept over restarts; empty: nowhere."},
+                 FAIRLEAD_FIELD(logging.historyFile)));
 }
 
 }  // namespace

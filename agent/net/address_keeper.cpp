@@ -70,7 +70,7 @@ NetlinkMessage deleteRequest(const address& address, int interfaceIndex) {
 }  // namespace
 
 std::chrono::seconds addressLifetime(vrrp::Duration advertInterval) {
-    return std::max(std::chrono::seconds(2), std::chrono::floor<std::chrono::seconds>(3 * advertInterval));
+    return std::max(std::chrono::seconds(2), std::chrono::ceil<std::chrono::seconds>(4 * advertInterval));
 }
 
 AddressKeeper::AddressKeeper(Netlink& netlink, std::vector<address> vips, vrrp::Duration advertInterval)

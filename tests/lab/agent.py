@@ -51,6 +51,7 @@ def defaults(host):
             "kubernetes": {"kubeconfig": []},
             "cacheFile": os.path.join(host.directory, "backends.json"),
         },
+        "logging": {"historyFile": os.path.join(host.directory, "history.json")},
     }
 
 

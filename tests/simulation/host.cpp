@@ -16,7 +16,7 @@ constexpr std::size_t kQueueBound = 512;  // of the kernel's receive buffer
 
 /// As agent/net/address_keeper.cpp has it.
 vrrp::Duration lifetime(vrrp::Duration interval) {
-    return std::max<vrrp::Duration>(2s, std::chrono::floor<std::chrono::seconds>(3 * interval));
+    return std::max<vrrp::Duration>(2s, std::chrono::ceil<std::chrono::seconds>(4 * interval));
 }
 
 }  // namespace

@@ -32,6 +32,9 @@ TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
                                                     {"run"},
                                                     {"validate"},
                                                     {"version"},
+                                                    {"status"},
+                                                    {"explain"},
+                                                    {"handover"},
                                                     {"manifest"},
                                                     {"manifest", "pod"}}) {
         std::vector<std::string> arguments = command;
@@ -44,7 +47,8 @@ TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
 
 TEST(CommandLine, WrongUsageEndsWithTwo) {
     for (const std::vector<std::string>& command : {std::vector<std::string>{},
-                                                    {"status"},
+                                                    {"stats"},
+                                                    {"status", "-o", "xml"},
                                                     {"run", "--no-such-flag"},
                                                     {"manifest"},
                                                     {"version", "-o", "xml"}}) {

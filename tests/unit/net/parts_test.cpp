@@ -131,10 +131,10 @@ TEST(AnnounceSchedule, DoesNotMakeUpForWhatWasMissed) {
 TEST(AddressLifetime, IsWhatThePeersNeedToNoticeInWholeSecondsAndAtLeastTwo) {
     EXPECT_EQ(addressLifetime(10ms), 2s);
     EXPECT_EQ(addressLifetime(200ms), 2s);
-    EXPECT_EQ(addressLifetime(900ms), 2s);
-    EXPECT_EQ(addressLifetime(1s), 3s);
-    EXPECT_EQ(addressLifetime(1500ms), 4s);
-    EXPECT_EQ(addressLifetime(40950ms), 122s);
+    EXPECT_EQ(addressLifetime(900ms), 4s);
+    EXPECT_EQ(addressLifetime(1s), 4s);
+    EXPECT_EQ(addressLifetime(1500ms), 6s);
+    EXPECT_EQ(addressLifetime(40950ms), 164s);
 }
 
 AddressRecord record(const char* text, std::uint8_t prefixLength, bool secondary = false) {

@@ -1,0 +1,80 @@
+"""What an operator sees: fairlead status and explain, against live agents."""
+
+import json
+import subprocess
+
+import pytest
+from lab import Lab
+from lab.agent import binary, merged
+
+VIP = "10.10.1.108"
+SETTINGS = {"vip": {"addresses": [VIP]}, "vrrp": {"advertInterval": "100ms"}, "backends": {"static": ["10.10.1.20:6443"]}}
+
+
+def fairlead(host, *arguments):
+    """(exit code, stdout, stderr)"""
+    run = subprocess.run(["nsenter", f"--net=/var/run/netns/{host.namespace}", "--", binary(), *arguments], capture_output=True, text=True, timeout=20)
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with Lab(vips=[VIP]) as lab:
+        hosts = lab.masters(2)
+        for number, host in enumerate(hosts):
+            host.start_agent(merged(SETTINGS, {"vrrp": {"priority": 110 - number}}))
+        lab.wait_for(lambda: [host.agent.state for host in hosts] == ["MASTER", "BACKUP"], 10, "master1 to hold the VIP alone")
+        yield lab, hosts
+
+
+def test_status_shows_holder_and_peers(pair):
+    _, hosts = pair
+    code, text, _ = fairlead(hosts[0], "status")
+    assert code == 0
+    assert f"{VIP}  51    MASTER" in text and "because: " in text and "10.10.1.20:6443" in text
+    code, text, _ = fairlead(hosts[1], "status")
+    assert code == 0 and "BACKUP" in text and "10.10.1.83" in text
+
+
+def test_status_as_json_is_the_document_of_the_admin_address(pair):
+    _, hosts = pair
+    code, text, _ = fairlead(hosts[0], "status", "-o", "json")
+    assert code == 0
+    document, served = json.loads(text), hosts[0].agent.status()
+    assert document.keys() == served.keys() and document["router"].keys() == served["router"].keys()
+    assert document["router"]["state"] == "MASTER"
+
+
+def test_status_where_no_agent_runs_is_one_clear_line(pair):
+    lab, _ = pair
+    code, text, error = fairlead(lab.client_host, "status")
+    assert code == 1 and not text
+    assert "no agent of virtual router ID 51 answers on this host" in error and error.count("\n") == 1
+
+
+def test_explain_tells_why_the_vip_moved_also_after_a_restart_and_without_an_agent():
+    with Lab(vips=[VIP]) as lab:
+        hosts = lab.masters(2)
+        for number, host in enumerate(hosts):
+            host.start_agent(merged(SETTINGS, {"vrrp": {"priority": 110 - number}}))
+        lab.wait_for(lambda: [host.agent.state for host in hosts] == ["MASTER", "BACKUP"], 10, "master1 to hold the VIP alone")
+        hosts[0].agent.stop()
+        lab.wait_for(lambda: hosts[1].agent.state == "MASTER", 10, "the other to take over")
+        code, text, _ = fairlead(hosts[1], "explain")
+        assert code == 0
+        last = [line for line in text.splitlines() if "became" in line][-1]
+        assert "became MASTER" in last and "10.10.1.83 gave" in last
+        # The same line is in the log.
+        assert last.split("vrrp: ")[1] in hosts[1].agent.text()
+
+        hosts[1].agent.restart()
+        code, after, _ = fairlead(hosts[1], "explain")
+        assert code == 0 and after.startswith(text)
+
+        file = f"{hosts[1].directory}/history.json"
+        hosts[1].agent.stop()
+        code, left, error = fairlead(hosts[1], "explain", "--history-file", file)
+        assert code == 0 and left.startswith(text) and "stopped signal=SIGTERM" in left.splitlines()[-1]
+        assert f"showing {file} instead" in error
+        code, _, error = fairlead(hosts[1], "explain", "--history-file", "/nonexistent/file")
+        assert code == 1 and "/nonexistent/file: No such file" in error
