@@ -92,9 +92,12 @@ void logAccess(const lb::AccessRecord& record) {
 
 kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& configuration) {
     const config::Kubernetes& source = configuration.backends.kubernetes;
+    // Without a VIP the balancer's own address tells what clients speak.
+    const boost::asio::ip::address& spoken = configuration.vip.addresses.empty()
+                                                 ? configuration.loadBalancer.bind.front().address
+                                                 : configuration.vip.addresses.front();
     const bool ipv6 = source.addressFamily == config::Kubernetes::Family::Ipv6 ||
-                      (source.addressFamily == config::Kubernetes::Family::Auto &&
-                       configuration.vip.addresses.front().is_v6());
+                      (source.addressFamily == config::Kubernetes::Family::Auto && spoken.is_v6());
     return {.kubeconfigs = source.kubeconfig,
             .server = source.server,
             .nodeSelector = source.nodeSelector,
@@ -120,7 +123,7 @@ class Agent {
         buildBalancer();
         buildAdmin();
         buildControl();
-        buildElection();
+        if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
     }
 
@@ -135,7 +138,7 @@ class Agent {
         adoptFirstBackends();
         proxy_->start();
         try {
-            election_->start();
+            if (election_) election_->start();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
@@ -156,23 +159,26 @@ class Agent {
     }
 
     void logStart() {
-        std::vector<std::string> vips;
-        vips.reserve(configuration_.vip.addresses.size());
-        for (const auto& address : configuration_.vip.addresses)
-            vips.push_back(address.to_string());
+        std::vector<logging::Field> fields{{"version", kVersion}, {"node", configuration_.nodeName}};
+        if (election_) {
+            std::vector<std::string> vips;
+            vips.reserve(configuration_.vip.addresses.size());
+            for (const auto& address : configuration_.vip.addresses)
+                vips.push_back(address.to_string());
+            fields.insert(fields.end(), {{"vip", joined(vips)},
+                                         {"interface", configuration_.vip.interface},
+                                         {"vrrp", configuration_.vrrp.version},
+                                         {"vrid", configuration_.vrrp.virtualRouterId},
+                                         {"priority", configuration_.vrrp.priority}});
+        } else {
+            fields.emplace_back("vip", "none: the balancer works alone");
+        }
         std::vector<std::string> listeners;
         for (const lb::Endpoint& listener : proxy_->endpoints())
             listeners.push_back(lb::toString(listener));
-        tell(logging::Level::Info, "agent", "started",
-             {{"version", kVersion},
-              {"node", configuration_.nodeName},
-              {"vip", joined(vips)},
-              {"interface", configuration_.vip.interface},
-              {"vrrp", configuration_.vrrp.version},
-              {"vrid", configuration_.vrrp.virtualRouterId},
-              {"priority", configuration_.vrrp.priority},
-              {"balancer", joined(listeners)},
-              {"admin", lb::toString(admin_->endpoint())}});
+        fields.emplace_back("balancer", joined(listeners));
+        fields.emplace_back("admin", lb::toString(admin_->endpoint()));
+        recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
     void buildBalancer() {
@@ -229,21 +235,27 @@ class Agent {
             control_ = std::make_unique<control::ControlServer>(
                 context_, vrid,
                 std::map<std::string, control::Handler>{
-                    {"handover", [this] { return handOver(); }},
                     {"status",
-                     [this] { return control::Answer{.ok = true, .text = admin::toJson(report())}; }},
-                    {"explain", [this] {
+                     [this](const std::string&) {
+                         return control::Answer{.ok = true, .text = admin::toJson(report())};
+                     }},
+                    {"explain",
+                     [this](const std::string&) {
                          return control::Answer{.ok = true, .text = history::toJson(recorder_.history())};
-                     }}});
+                     }},
+                    {"handover", [this](const std::string&) { return handOver(); }},
+                    {"drain", [this](const std::string& backend) { return drain(backend, true); }},
+                    {"undrain", [this](const std::string& backend) { return drain(backend, false); }}});
         } catch (const std::exception& error) {
             // Everything works but the commands that ask the agent.
-            logging::warning("agent", "fairlead status, explain and handover won't reach this agent",
+            logging::warning("agent", "fairlead status, explain, drain and handover won't reach this agent",
                              {{"cause", error.what()},
                               {"hint", "does another agent of this virtual router ID run on this host?"}});
         }
     }
 
     control::Answer handOver() {
+        if (!election_) return {.ok = false, .text = "this agent balances alone: it has no VIP\n"};
         const auto result = election_->handOver();
         if (!result) return {.ok = false, .text = "the election does not answer\n"};
         if (!result->done) {
@@ -259,6 +271,29 @@ class Agent {
                         "time, or this host again if there is none\n"};
         }
         return {.ok = true, .text = "gave the VIP to " + result->successor.to_string() + "\n"};
+    }
+
+    control::Answer drain(const std::string& nameOrEndpoint, bool draining) {
+        const auto backend = pool_.drain(nameOrEndpoint, draining);
+        if (!backend) {
+            std::vector<std::string> names;
+            for (const lb::BackendView& member : pool_.view())
+                names.push_back(member.backend.name + " " + lb::toString(member.backend.endpoint));
+            return {.ok = false, .text = "no backend is called that (there are: " + joined(names) + ")\n"};
+        }
+        tellDrain(*backend, draining, "fairlead drain");
+        poolChanged();
+        const bool still = !draining && backend->draining;
+        return {.ok = true,
+                .text = backend->name +
+                        (draining ? " gets no new connections; those that are open stay\n"
+                         : still  ? " still drains: its Node is annotated with fairlead.dev/drain\n"
+                                  : " gets new connections again\n")};
+    }
+
+    void tellDrain(const lb::Backend& backend, bool draining, const std::string& cause) {
+        tell(logging::Level::Info, "balancer", draining ? "backend drains" : "backend no longer drains",
+             {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"cause", cause}});
     }
 
     void buildElection() {
@@ -371,6 +406,8 @@ class Agent {
             tell(logging::Level::Info, "balancer", "backend added",
                  {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
         }
+        for (const lb::Backend& backend : change.drained)
+            tellDrain(backend, backend.draining, "the Node's annotation fairlead.dev/drain");
         for (const lb::Backend& backend : change.removed) {
             metrics_.forget(backend.endpoint);
             tell(logging::Level::Info, "balancer", "backend removed",
@@ -425,6 +462,7 @@ class Agent {
 
     /// From the checks to the priority that is advertised.
     void updatePriority(const std::string& cause) {
+        if (!election_) return;
         std::vector<vrrp::CheckContribution> contributions;
         bool spared = false;
         const std::vector<checks::CheckStatus> states = checks_->status();
@@ -474,11 +512,15 @@ class Agent {
     /// Why the agent isn't ready to serve, empty if it is.
     [[nodiscard]] std::string notReady() const {
         if (!proxy_->accepting()) return "the balancer does not accept connections";
-        for (const vrrp::RouterStatus& router : election_->status()) {
+        for (const vrrp::RouterStatus& router : routerStates()) {
             if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) continue;
             return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
         }
         return "";
+    }
+
+    [[nodiscard]] std::vector<vrrp::RouterStatus> routerStates() const {
+        return election_ ? election_->status() : std::vector<vrrp::RouterStatus>();
     }
 
     [[nodiscard]] admin::StatusReport report() {
@@ -486,7 +528,7 @@ class Agent {
                                    .now = Clock::now(),
                                    .started = started_,
                                    .routerOptions = routers_,
-                                   .routers = election_->status(),
+                                   .routers = routerStates(),
                                    .priorityExplanation = priorityExplanation_,
                                    .checks = checks_->status(),
                                    .backends = pool_.view(),
@@ -497,7 +539,7 @@ class Agent {
                                    .kubernetes = std::nullopt,
                                    .warnings = {}};
         if (reflector_) report.kubernetes = reflector_->status();
-        if (!guardian_.alive()) {
+        if (election_ && !guardian_.alive()) {
             report.warnings.push_back(
                 "there is no guardian, so a crash of the agent moves the VIP only when the peers miss it" +
                 (guardian_.problem().empty() ? "" : ": " + guardian_.problem()));
@@ -514,7 +556,7 @@ class Agent {
 
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
-        election_->stop();
+        if (election_) election_->stop();
         saveTimer_.cancel();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();

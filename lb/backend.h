@@ -14,7 +14,8 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 struct Backend {
     Endpoint endpoint;
-    std::string name;  ///< what people call it: the Node's name, or the endpoint's text for a static one
+    std::string name;       ///< what people call it: the Node's name, or the endpoint's text for a static one
+    bool draining = false;  ///< it was asked for that no new connections come to it; those that are open stay
 
     friend bool operator==(const Backend&, const Backend&) = default;
 };

@@ -39,6 +39,10 @@ MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint
             kept.backend.name = backend.name;
             change.renamed.push_back(kept.backend);
         }
+        if (kept.backend.draining != backend.draining) {
+            kept.backend.draining = backend.draining;
+            change.drained.push_back(kept.backend);
+        }
         next.emplace(backend.endpoint, std::move(kept));
     }
     for (const auto& [endpoint, member] : members_) {
@@ -49,6 +53,16 @@ MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint
         changed();
     }
     return change;
+}
+
+std::optional<Backend> BackendPool::drain(const std::string& nameOrEndpoint, bool draining) {
+    for (auto& [endpoint, member] : members_) {
+        if (member.backend.name != nameOrEndpoint && toString(endpoint) != nameOrEndpoint) continue;
+        member.drainedByHand = draining;
+        changed();
+        return member.backend;
+    }
+    return std::nullopt;
 }
 
 std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const ProbeResult& result,
@@ -80,10 +94,15 @@ void BackendPool::changed() {
     auto next = std::make_shared<Snapshot>();
     next->generation = ++generation_;
     const bool open = !anyReachable();
+    // A drain gives way where it would leave nobody: better a server that somebody wants to spare than none.
+    const bool spare = std::any_of(members_.begin(), members_.end(), [](const auto& entry) {
+        return entry.second.health != Health::Down && !entry.second.draining();
+    });
     for (const auto& [endpoint, member] : members_) {
         const bool down = member.health == Health::Down;
-        if (open || !down) next->usable.push_back(next->entries.size());
-        next->entries.push_back({.backend = member.backend, .usable = open || !down, .reset = down && !open});
+        const bool usable = open || (!down && !(spare && member.draining()));
+        if (usable) next->usable.push_back(next->entries.size());
+        next->entries.push_back({.backend = member.backend, .usable = usable, .reset = down && !open});
     }
     snapshot_ = std::move(next);
 }
@@ -100,7 +119,8 @@ std::vector<BackendView> BackendPool::view() const {
                          .health = member.health,
                          .since = member.since,
                          .lastDetail = member.lastDetail,
-                         .lastTook = member.lastTook});
+                         .lastTook = member.lastTook,
+                         .draining = member.draining()});
     }
     return views;
 }

@@ -7,6 +7,10 @@
 // alone, after that `rise` successes in a row bring it up and `fall` failures in a row take it down. A member
 // that stays in a new list keeps its health. If every member is down, all are usable again (fall open) and
 // none is to be reset.
+//
+// Draining: a member that drains, because the list says so or drain() did, gets no new connections while
+// another one that isn't down is there, and keeps those that it has. What drain() said holds as long as the
+// member is in the list.
 
 #include <cstddef>
 #include <map>
@@ -22,7 +26,10 @@ struct MembershipChange {
     std::vector<Backend> added;
     std::vector<Backend> removed;
     std::vector<Backend> renamed;  ///< same endpoint, other name (holds the new one)
-    [[nodiscard]] bool any() const { return !added.empty() || !removed.empty() || !renamed.empty(); }
+    std::vector<Backend> drained;  ///< the list says now that it drains, or no longer
+    [[nodiscard]] bool any() const {
+        return !added.empty() || !removed.empty() || !renamed.empty() || !drained.empty();
+    }
 };
 
 struct HealthChange {
@@ -39,6 +46,7 @@ struct BackendView {
     TimePoint since;         ///< when it got this health, or was added
     std::string lastDetail;  ///< of the last probe, failed or not; empty before the first
     std::chrono::microseconds lastTook{0};
+    bool draining = false;  ///< by the list or by drain()
 };
 
 class BackendPool {
@@ -49,6 +57,10 @@ class BackendPool {
     /// Replaces the members. Duplicated endpoints count once (the first name wins). An empty list is taken as
     /// it is: whoever calls decides whether empty may be believed.
     MembershipChange setMembers(std::vector<Backend> members, TimePoint now);
+
+    /// Has the member of that name or endpoint drain, or no longer; which one that is, or nothing if there is
+    /// none. What the list itself says of it is not undone by false.
+    std::optional<Backend> drain(const std::string& nameOrEndpoint, bool draining);
 
     /// Takes a probe's result; one for an endpoint that is no member is ignored. Returns the change of
     /// health, if any.
@@ -71,6 +83,8 @@ class BackendPool {
         unsigned streak = 0;  ///< results in a row that contradict `health`
         std::string lastDetail;
         std::chrono::microseconds lastTook{0};
+        bool drainedByHand = false;
+        [[nodiscard]] bool draining() const { return backend.draining || drainedByHand; }
     };
 
     void changed();

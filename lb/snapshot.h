@@ -12,7 +12,8 @@ namespace fairlead::lb {
 
 struct SnapshotEntry {
     Backend backend;
-    /// May take new connections: it is up, its state is not known yet, or every backend is down (fall open).
+    /// May take new connections: it is up, its state is not known yet, or every backend is down (fall open);
+    /// and it doesn't drain, or all that aren't down do.
     bool usable = true;
     /// Known dead while another one lives: its connections are to be reset on both sides.
     bool reset = false;

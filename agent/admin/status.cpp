@@ -98,7 +98,11 @@ Json routerJson(const StatusReport& report, const vrrp::RouterOptions& options,
 
 /// The first one: of a dual-stack pair the other does as it does.
 Json firstRouterJson(const StatusReport& report) {
-    if (report.routers.empty()) return routerJson(report, {}, {});
+    if (report.routers.empty()) {
+        vrrp::RouterStatus none;
+        none.cause = "no VIP is configured: the balancer works alone";
+        return routerJson(report, {}, none);
+    }
     return routerJson(report, report.routerOptions.front(), report.routers.front());
 }
 
@@ -147,6 +151,7 @@ Json backendsJson(const StatusReport& report) {
         Json json{{"endpoint", lb::toString(endpoint)},
                   {"name", view.backend.name},
                   {"health", toString(view.health)},
+                  {"draining", view.draining},
                   {"sinceSeconds", age(view.since, report.now)},
                   {"detail", view.lastDetail},
                   {"probeSeconds", std::chrono::duration<double>(view.lastTook).count()}};

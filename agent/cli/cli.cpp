@@ -58,6 +58,7 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
     addStatus(commands);
     addExplain(commands);
     addHandover(commands);
+    addDrain(commands);
     addVersion(commands);
     if (const std::string unknown = unknownCommand(app, argc, argv); !unknown.empty()) {
         err << "fairlead: " << unknown << '\n';

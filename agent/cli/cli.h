@@ -42,11 +42,14 @@ class ConfigurationFlags {
     /// The flags that were given, as they'd be written again, without --config.
     [[nodiscard]] std::vector<std::string> asArguments() const;
     [[nodiscard]] const std::string& file() const { return file_; }
+    /// As if this flag had been given, unless it was, or a file.
+    void addUnlessGiven(const std::string& flag, const std::string& value);
 
   private:
     [[nodiscard]] std::vector<config::Flag> given() const;
 
     std::string file_;
+    std::vector<config::Flag> added_;
     std::vector<std::pair<const config::Key*, CLI::Option*>> options_;
 };
 
@@ -55,6 +58,7 @@ void addValidate(Commands& commands);
 void addStatus(Commands& commands);
 void addExplain(Commands& commands);
 void addHandover(Commands& commands);
+void addDrain(Commands& commands);
 void addManifest(Commands& commands);
 void addVersion(Commands& commands);
 

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ostream>
 #include <stdexcept>
@@ -66,7 +67,14 @@ std::vector<config::Flag> ConfigurationFlags::given() const {
         if (option->count() > 0)
             flags.push_back({.name = std::string(key->flag), .values = option->results()});
     }
+    flags.insert(flags.end(), added_.begin(), added_.end());
     return flags;
+}
+
+void ConfigurationFlags::addUnlessGiven(const std::string& flag, const std::string& value) {
+    const auto is = [&](const config::Flag& other) { return other.name == flag; };
+    if (file_.empty() && std::ranges::none_of(given(), is))
+        added_.push_back({.name = flag, .values = {value}});
 }
 
 std::vector<std::string> ConfigurationFlags::asArguments() const {

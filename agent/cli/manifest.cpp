@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kSettingsDirectory = "/etc/kubernetes";
 constexpr const char* kStateDirectory = "/var/lib/fairlead";
+constexpr const char* kWorkerListener = "127.0.0.1:16443";
 
 /// Names no registry, so that nobody else's image is ever pulled in its place: load it on each host, or name
 /// your own with --image.
@@ -39,14 +40,36 @@ std::vector<std::string> outOfReach(const config::Configuration& configuration,
     for (const std::string& file : configuration.backends.kubernetes.kubeconfig)
         require(kSettingsDirectory, "backends.kubernetes.kubeconfig", file);
     require(kSettingsDirectory, "loadBalancer.healthCheck.caFile", configuration.healthCheck.caFile);
+    require(kSettingsDirectory, "vrrp.authentication.keyFile", configuration.keyFile);
+    require(kStateDirectory, "vrrp.authentication.replayFile", configuration.replayFile);
     require(kStateDirectory, "backends.cacheFile", configuration.backends.cacheFile);
+    require(kStateDirectory, "logging.historyFile", configuration.logging.historyFile);
     return lines;
 }
 
-int printPod(const ConfigurationFlags& flags, const std::string& image, Streams streams) {
+/// Why a pod of that role can't work with the configuration; empty if it can.
+std::string unfit(Role role, const config::Configuration& configuration) {
+    const bool vip = !configuration.vip.addresses.empty();
+    if (role == Role::ControlPlane && !vip)
+        return "flag --vip: a control-plane host needs the VIP; --worker prints the pod of a worker";
+    if (role == Role::Worker && vip) return "flag --worker: a worker holds no VIP; leave vip.addresses out";
+    if (role == Role::Worker && configuration.backends.fixed.empty() &&
+        configuration.backends.kubernetes.server.empty()) {
+        return "flag --worker: no API server is known to begin with: name those that exist, as in --backend "
+               "10.10.1.83:6443; later ones are found through the API";
+    }
+    return "";
+}
+
+int printPod(ConfigurationFlags& flags, Role role, const std::string& image, Streams streams) {
+    if (role == Role::Worker) flags.addUnlessGiven("--bind", kWorkerListener);
     // What the agent would refuse on the host is refused here.
     const auto configuration = flags.load(streams.err);
     if (!configuration) return kWrong;
+    if (const std::string reason = unfit(role, *configuration); !reason.empty()) {
+        streams.err << reason << '\n';
+        return kWrong;
+    }
     if (image.empty() || image.find_first_of(" \t\n\"\\") != std::string::npos) {
         streams.err << "flag --image: " << config::quoted(image) << " is not the name of an image\n";
         return kWrong;
@@ -64,7 +87,7 @@ int printPod(const ConfigurationFlags& flags, const std::string& image, Streams 
         }
     }
     if (!flags.file().empty()) arguments.insert(arguments.begin(), "--config=" + flags.file());
-    streams.out << podManifest(image, configuration->admin, arguments);
+    streams.out << podManifest(role, image, configuration->admin, arguments);
     return kDone;
 }
 
@@ -74,6 +97,7 @@ void addPod(Commands& commands, CLI::App& parent) {
         "Examples:\n"
         "  fairlead manifest pod --vip 10.10.1.108 --image IMAGE > /etc/kubernetes/manifests/fairlead.yaml\n"
         "  fairlead manifest pod --config /etc/kubernetes/fairlead.yaml --image IMAGE\n"
+        "  fairlead manifest pod --worker --backend 10.10.1.83:6443 --backend 10.10.1.84:6443 --image IMAGE\n"
         "\n"
         "The flags given here become the agent's arguments. A file given by --config is read here to check "
         "it, "
@@ -81,8 +105,14 @@ void addPod(Commands& commands, CLI::App& parent) {
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
     const auto image = std::make_shared<std::string>(defaultImage());
     command->add_option("--image", *image, "The container image")->capture_default_str()->type_name("IMAGE");
-    command->callback([&commands, flags, image] {
-        commands.chosen = [&commands, flags, image] { return printPod(*flags, *image, commands.streams); };
+    const auto worker = std::make_shared<bool>(false);
+    command->add_flag(
+        "--worker", *worker,
+        "The pod of a worker: the balancer alone, on 127.0.0.1:16443 unless --bind says otherwise");
+    command->callback([&commands, flags, image, worker] {
+        commands.chosen = [&commands, flags, image, worker] {
+            return printPod(*flags, *worker ? Role::Worker : Role::ControlPlane, *image, commands.streams);
+        };
     });
 }
 

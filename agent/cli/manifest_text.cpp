@@ -13,7 +13,7 @@ std::string quoted(const std::string& text) {
     return result + "\"";
 }
 
-constexpr const char* kHead =
+constexpr const char* kControlPlaneHead =
     R"(# The static pod of fairlead. Put this file, the same on all of them, into /etc/kubernetes/manifests of every
 # control-plane host. On the first one that is before `kubeadm init`: the VIP must be there before the API server.
 apiVersion: v1
@@ -26,7 +26,24 @@ metadata:
     tier: control-plane
 spec:
   # The VIP, VRRP and the balancer belong to the host.
-  hostNetwork: true
+)";
+
+constexpr const char* kWorkerHead =
+    R"(# fairlead as the balancer of a worker, which gives the host's own clients every API server at one loopback address.
+# Put this file, the same on all of them, into /etc/kubernetes/manifests of the workers.
+apiVersion: v1
+kind: Pod
+metadata:
+  name: fairlead
+  namespace: kube-system
+  labels:
+    app.kubernetes.io/name: fairlead
+    tier: node
+spec:
+  # The balancer listens on the host's loopback address.
+)";
+
+constexpr const char* kSpec = R"(  hostNetwork: true
   # Not evicted, and the last one to be killed when memory runs short.
   priorityClassName: system-node-critical
   # Static pods have no ServiceAccount; the identity is a kubeconfig under /etc/kubernetes.
@@ -51,15 +68,18 @@ constexpr const char* kEnvironment = R"(    env:
           fieldPath: status.hostIP
 )";
 
-constexpr const char* kTail =
-    R"(    # No CPU limit: an election that is throttled comes too late and moves the VIP.
+constexpr const char* kResources =
+    R"(    # No CPU limit: who is throttled answers late, and an election that comes too late moves the VIP.
     resources:
       requests:
         cpu: 50m
         memory: 64Mi
       limits:
         memory: 256Mi
-    securityContext:
+)";
+
+constexpr const char* kControlPlaneRights =
+    R"(    securityContext:
       # A user other than root isn't given the capabilities below.
       runAsUser: 0
       allowPrivilegeEscalation: false
@@ -72,7 +92,20 @@ constexpr const char* kTail =
         - NET_RAW    # VRRP and gratuitous ARP
         - SYS_NICE   # real-time scheduling of the election, so that a busy host doesn't lose the VIP
         - IPC_LOCK   # its memory is never swapped out, for the same reason
-    volumeMounts:
+)";
+
+constexpr const char* kWorkerRights = R"(    securityContext:
+      # The kubeconfig is root's alone; no capability is needed.
+      runAsUser: 0
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities:
+        drop:
+        - ALL
+)";
+
+constexpr const char* kVolumes =
+    R"(    volumeMounts:
     # The directory and not the files in it: they don't exist yet when the first host starts, and are replaced
     # when certificates are renewed.
     - name: kubernetes
@@ -101,9 +134,10 @@ std::string probe(const std::string& name, const std::string& path, const lb::En
 
 }  // namespace
 
-std::string podManifest(const std::string& image, const lb::Endpoint& admin,
+std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin,
                         const std::vector<std::string>& arguments) {
-    std::string text = kHead;
+    const bool worker = role == Role::Worker;
+    std::string text = std::string(worker ? kWorkerHead : kControlPlaneHead) + kSpec;
     text += "    image: " + quoted(image) + "\n    imagePullPolicy: IfNotPresent\n    args:\n    - \"run\"\n";
     for (const std::string& argument : arguments)
         text += "    - " + quoted(argument) + "\n";
@@ -112,7 +146,7 @@ std::string podManifest(const std::string& image, const lb::Endpoint& admin,
                   "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
                   "failureThreshold: 6\n");
     text += probe("readinessProbe", "/readyz", admin, "      periodSeconds: 5\n      timeoutSeconds: 2\n");
-    return text + kTail;
+    return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }
 
 std::string rbacManifest() {

@@ -1,6 +1,7 @@
 #pragma once
 // The YAML that people install from. Pure; the copies in manifests/ are made by it and tested to be current.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,9 +9,11 @@
 
 namespace fairlead::cli {
 
-/// The static pod of a control-plane host. `arguments` stand behind `run`; the probes ask where `admin`
-/// listens.
-std::string podManifest(const std::string& image, const lb::Endpoint& admin,
+/// Where a pod is to run: with a VIP on the control plane, or as the balancer alone on a worker.
+enum class Role : std::uint8_t { ControlPlane, Worker };
+
+/// The static pod. `arguments` stand behind `run`; the probes ask where `admin` listens.
+std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin,
                         const std::vector<std::string>& arguments);
 
 /// The ClusterRole and its binding to the user `fairlead`.

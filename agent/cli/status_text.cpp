@@ -144,9 +144,12 @@ void addBackends(Page& page, const Json& status, const Json* earlier) {
     heading.emplace_back("PROBE");
     std::vector<Row> rows{heading};
     for (const Json& backend : at(status, "backends")) {
-        Row row{text(backend, "endpoint"),    text(backend, "name"),
-                text(backend, "health"),      age(backend, "sinceSeconds"),
-                text(backend, "connections"), text(backend, "connectionsTotal")};
+        Row row{text(backend, "endpoint"),
+                text(backend, "name"),
+                text(backend, "health") + (at(backend, "draining") == true ? ",drains" : ""),
+                age(backend, "sinceSeconds"),
+                text(backend, "connections"),
+                text(backend, "connectionsTotal")};
         if (earlier) {
             const Json* before = backendIn(earlier, row.front());
             const double time = number(status, "uptimeSeconds", 0) - number(*earlier, "uptimeSeconds", 0);
@@ -196,6 +199,7 @@ std::string statusText(const Json& status, const Json* earlier, StatusStyle styl
     page.line(text(status, "nodeName") + ": fairlead " + text(status, "version") + ", up " +
               age(status, "uptimeSeconds"));
     const Json& routers = at(status, "routers");
+    if (routers.is_array() && routers.empty()) page.line("No VIP: the balancer works alone");
     addRouters(page, routers);
     addPeers(page, routers);
     addBackends(page, status, earlier);

@@ -14,8 +14,17 @@ std::string Origins::of(std::string path) const {
     }
 }
 
+std::string Origins::within(const std::string& path) const {
+    if (std::string own = of(path); !own.empty()) return own;
+    for (const auto& [given, origin] : origins_) {
+        if (given.starts_with(path + ".") || given.starts_with(path + "[")) return origin;
+    }
+    return "";
+}
+
 std::vector<vrrp::RouterOptions> routers(const Configuration& configuration) {
     std::vector<vrrp::RouterOptions> routers;
+    if (configuration.vip.addresses.empty()) return routers;
     const bool firstIsIpv6 = configuration.vip.addresses.front().is_v6();
     for (const bool ipv6 : {firstIsIpv6, !firstIsIpv6}) {
         vrrp::RouterOptions router = configuration.vrrp;

@@ -25,13 +25,15 @@ class Origins {
     void set(const std::string& path, std::string origin) { origins_[path] = std::move(origin); }
     /// The origin of `path` or of the nearest path above it that was given; empty if it is all default.
     [[nodiscard]] std::string of(std::string path) const;
+    /// The origin of `path` or of the first path below it that was given; empty if it is all default.
+    [[nodiscard]] std::string within(const std::string& path) const;
 
   private:
     std::map<std::string, std::string> origins_;
 };
 
 struct Vip {
-    std::vector<boost::asio::ip::address> addresses;  ///< at least one
+    std::vector<boost::asio::ip::address> addresses;  ///< none: the balancer alone, as on a worker
     std::string interface;                            ///< empty: derived from the host's subnets and routes
 };
 
@@ -76,7 +78,8 @@ struct Configuration {
     Origins origins;
 };
 
-/// One virtual router for each family among vip.addresses, that of the first address first.
+/// One virtual router for each family among vip.addresses, that of the first address first; none without a
+/// VIP.
 std::vector<vrrp::RouterOptions> routers(const Configuration& configuration);
 
 }  // namespace fairlead::config

@@ -32,11 +32,15 @@ class CrossChecks {
         : c_(configuration), errors_(errors), warnings_(warnings) {}
 
     void run() {
-        addresses();
-        peers();
-        interval();
-        authentication();
-        preemption();
+        if (c_.vip.addresses.empty()) {
+            withoutVip();
+        } else {
+            addresses();
+            peers();
+            interval();
+            authentication();
+            preemption();
+        }
         checks();
         listeners();
         healthCheck();
@@ -64,9 +68,24 @@ class CrossChecks {
         }
     }
 
+    /// The balancer alone, if that is asked for; a VIP that was merely forgotten is an error.
+    void withoutVip() {
+        if (c_.origins.within("loadBalancer").empty()) {
+            error("vip.addresses",
+                  "name the virtual IP address, here or with --vip ADDRESS (without one the balancer works "
+                  "alone, where loadBalancer is given)");
+            return;
+        }
+        for (const char* path : {"vip", "vrrp", "checks"}) {
+            const std::string origin = c_.origins.within(path);
+            if (origin.empty()) continue;
+            errors_.push_back(origin + ": " + path +
+                              ": of no use without vip.addresses: leave it out, or name the VIP");
+        }
+    }
+
     void addresses() {
         const std::string path = "vip.addresses";
-        if (c_.vip.addresses.empty()) error(path, "name the virtual IP address, here or with --vip ADDRESS");
         if (c_.vip.addresses.size() > kMostAddresses)
             error(path, std::to_string(c_.vip.addresses.size()) + " addresses; at most 20 are possible");
         unique(path, c_.vip.addresses, [](const auto& address) { return address.to_string(); });

@@ -99,6 +99,7 @@ class Derivation {
 
     Error interface() {
         Configuration& c = derived_.configuration;
+        if (c.vip.addresses.empty()) return std::nullopt;
         if (!c.vip.interface.empty()) return configuredInterface();
         const HostInterface* chosen = nullptr;
         for (const address& vip : c.vip.addresses) {

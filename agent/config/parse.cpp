@@ -82,7 +82,7 @@ class Parser {
 
     ParseResult finish() {
         Configuration& c = result_.configuration;
-        if (!given("checks") && !c.loadBalancer.bind.empty())
+        if (!given("checks") && !c.vip.addresses.empty() && !c.loadBalancer.bind.empty())
             c.checks = {defaultCheck(c.loadBalancer.bind.front().port)};
         if (c.vrrp.version == 2 && !given("vrrp.advertInterval"))
             c.vrrp.advertInterval = std::chrono::seconds(1);

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -14,7 +15,7 @@ namespace {
 using boost::asio::local::stream_protocol;
 using boost::system::error_code;
 
-constexpr std::size_t kMaxRequest = 64;
+constexpr std::size_t kMaxRequest = 512;
 constexpr std::chrono::seconds kPatience{5};
 
 /// Kept alive by what it waits for.
@@ -47,9 +48,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   private:
     void answer(const std::string& request) {
-        const auto command = commands_.find(request);
-        answer_ = encode(command == commands_.end() ? Answer{.ok = false, .text = "unknown command\n"}
-                                                    : command->second());
+        const std::size_t end = std::min(request.find(' '), request.size());
+        const auto command = commands_.find(request.substr(0, end));
+        answer_ =
+            encode(command == commands_.end()
+                       ? Answer{.ok = false, .text = "the agent does not know this command; is it older?\n"}
+                       : command->second(end < request.size() ? request.substr(end + 1) : ""));
         boost::asio::async_write(socket_, boost::asio::buffer(answer_),
                                  [self = shared_from_this()](const error_code&, std::size_t) {});
     }

@@ -15,7 +15,8 @@
 
 namespace fairlead::control {
 
-using Handler = std::function<Answer()>;
+/// Gets what stands behind the command's name and a blank; empty: nothing.
+using Handler = std::function<Answer(const std::string& argument)>;
 
 class ControlServer {
   public:

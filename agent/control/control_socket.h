@@ -2,7 +2,8 @@
 // Where `fairlead handover` and the agent meet: a Unix socket in the abstract namespace (unix(7)), which
 // belongs to the network namespace. So it needs no file that a read-only container would have to write, a
 // command on the host reaches the agent in its hostNetwork pod, and it works while everything else is down.
-// One request line, then the answer until the end. Either side talks to root or its own user alone.
+// One request line, a command and perhaps its argument, then the answer until the end. Either side talks to
+// root or its own user alone.
 
 #include <boost/asio/local/stream_protocol.hpp>
 

@@ -18,6 +18,7 @@ struct Node {
     std::string resourceVersion;
     std::vector<boost::asio::ip::address> internalAddresses;  ///< in the order of .status.addresses
     bool deleting = false;                                    ///< .metadata.deletionTimestamp is set
+    bool draining = false;                                    ///< annotation fairlead.dev/drain: "true"
 
     friend bool operator==(const Node&, const Node&) = default;
 };

@@ -14,6 +14,7 @@ constexpr std::size_t kLongestToken = 8192;
 constexpr std::size_t kLongestMessage = 500;
 constexpr std::size_t kLongestAddress = 64;
 constexpr std::size_t kMostAddresses = 64;
+constexpr const char* kDrainAnnotation = "fairlead.dev/drain";
 
 }  // namespace
 
@@ -74,6 +75,12 @@ bool NodeReader::start_object(std::size_t /*elements*/) {
                 enter(Place::Address);
                 return true;
             case Place::Metadata:
+                if (key_ == "annotations") {
+                    enter(Place::Annotations);
+                    return true;
+                }
+                break;
+            case Place::Annotations:
             case Place::Status:
             case Place::Address:
                 break;
@@ -122,6 +129,7 @@ bool NodeReader::start_array(std::size_t /*elements*/) {
             return fail("an item that is not an object");
         case Place::Event:
         case Place::Metadata:
+        case Place::Annotations:
         case Place::Addresses:
         case Place::Address:
             break;
@@ -164,6 +172,9 @@ bool NodeReader::string(string_t& value) {
                 return keep(current().node.resourceVersion, value, kLongestVersion);
             if (key_ == "continue") return keep(current().continueToken, value, kLongestToken);
             if (key_ == "deletionTimestamp") current().node.deleting = true;
+            return true;
+        case Place::Annotations:
+            if (key_ == kDrainAnnotation) current().node.draining = value == "true";
             return true;
         case Place::Address:
             if (key_ == "type") return keep(addressType_, value, kLongestKind);

@@ -41,7 +41,16 @@ class NodeReader final : public nlohmann::json_sax<nlohmann::json> {
 
   private:
     /// Where in the document the next token stands.
-    enum class Place : std::uint8_t { Event, Object, Metadata, Status, Addresses, Address, Items };
+    enum class Place : std::uint8_t {
+        Event,
+        Object,
+        Metadata,
+        Annotations,
+        Status,
+        Addresses,
+        Address,
+        Items
+    };
 
     // nlohmann's names
     // NOLINTBEGIN(readability-identifier-naming)

@@ -52,7 +52,7 @@ NodeStore::Choice NodeStore::choose() const {
         }
     }
     for (const auto& [endpoint, name] : owners)
-        choice.members.push_back({.endpoint = endpoint, .name = name});
+        choice.members.push_back({.endpoint = endpoint, .name = name, .draining = nodes_.at(name).draining});
     return choice;
 }
 

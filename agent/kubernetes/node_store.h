@@ -3,7 +3,8 @@
 //
 // A Node's backend is its first InternalIP of the wanted family that is not a VIP: some set-ups report the
 // VIP as a Node's address while it is held there. Being NotReady or unschedulable changes nothing, the health
-// checks decide; a Node that is being deleted is left out. If two Nodes claim one address, the first by name
+// checks decide; a Node that is being deleted is left out. One that is annotated with fairlead.dev/drain:
+// "true" drains. If two Nodes claim one address, the first by name
 // has it.
 
 #include <boost/asio/ip/address.hpp>

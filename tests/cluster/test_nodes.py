@@ -134,6 +134,40 @@ def test_a_node_is_a_backend_as_long_as_it_carries_the_label(site):
             site.plane.delete_node("master3")
 
 
+def test_an_annotated_node_drains_and_a_cordoned_one_does_not(site):
+    with Kept(site) as kept:
+        site.plane.kubectl("annotate", "node", "master2", "fairlead.dev/drain=true")
+        site.lab.wait_for(lambda: {each["name"]: each["draining"] for each in site.agent.status()["backends"]} == {"master1": False, "master2": True}, 5, "the drain")
+        assert site.names() == {"API"}
+        assert kept.ask().endswith(b"master2"), "what is open stays"
+        site.plane.kubectl("annotate", "node", "master2", "fairlead.dev/drain-")
+        site.lab.wait_for(lambda: "master2" in site.names(), 5, "new connections to it")
+        site.plane.kubectl("cordon", "master2")
+        assert "master2" in site.names()
+        site.plane.kubectl("uncordon", "master2")
+
+
+def test_a_worker_balances_alone_and_follows_the_nodes(site):
+    worker = site.lab.hosts.get("worker") or site.lab.host("worker", "10.10.1.30")
+    agent = worker.start_agent({
+        "loadBalancer": {"bind": ["127.0.0.1:16443"], "healthCheck": {"type": "https", "caFile": site.lab.authority.certificate}},
+        "backends": {"static": ["10.10.1.83:6443"], "kubernetes": {"kubeconfig": [site.kubeconfig]}},
+    })  # fmt: skip
+    site.lab.wait_for(lambda: agent.up() == ["10.10.1.83:6443", "10.10.1.84:6443"], 10, "the Nodes as backends")
+    found = {worker.https_get("127.0.0.1", PORT, "/name")[1] for _ in range(6)}
+    assert "master2" in found and len(found) == 2
+    status = agent.status()
+    assert status["routers"] == [] and "no VIP is configured" in status["router"]["cause"]
+    assert agent.get("/readyz")[0] == 200
+    text = agent.metrics()
+    assert "fairlead_vrrp_state{" not in text and agent.metrics("backend_up") == 2
+    site.plane.add_node(site.hosts[2])
+    site.lab.wait_for(lambda: "10.10.1.85:6443" in agent.backends(), 5, "the new Node")
+    site.plane.delete_node("master3")
+    site.lab.wait_for(lambda: "10.10.1.85:6443" not in agent.backends(), 5, "the Node to be gone")
+    assert agent.stop() == 0
+
+
 def test_a_node_with_a_new_address_is_a_new_backend(site):
     fourth = site.lab.host("master4", "10.10.1.86")
     fourth.backend()

@@ -78,3 +78,29 @@ def test_explain_tells_why_the_vip_moved_also_after_a_restart_and_without_an_age
         assert f"showing {file} instead" in error
         code, _, error = fairlead(hosts[1], "explain", "--history-file", "/nonexistent/file")
         assert code == 1 and "/nonexistent/file: No such file" in error
+
+
+def test_drain_sends_nothing_new_to_a_backend_and_undrain_does_again():
+    with Lab(vips=[VIP]) as lab:
+        hosts = lab.masters(2)
+        for host in hosts:
+            host.backend(tls=False)
+        endpoints = [f"{host.address}:6443" for host in hosts]
+        host = hosts[0]
+        host.start_agent(merged(SETTINGS, {"loadBalancer": {"healthCheck": {"type": "http", "interval": "200ms"}}, "backends": {"static": endpoints}}))
+        lab.wait_for(lambda: host.holds(VIP) and host.agent.up() == endpoints, 10, "the VIP and two backends that are up")
+
+        def names():
+            return {lab.client_host.http_get(VIP, 16443, "/")[1] for _ in range(8)}
+
+        assert names() == {"master1", "master2"}
+        code, text, error = fairlead(host, "drain", endpoints[1])
+        assert code == 0 and "gets no new connections" in text, error
+        assert names() == {"master1"}
+        assert "drains" in fairlead(host, "status")[1]
+        assert "backend drains" in fairlead(host, "explain")[1]
+        code, text, _ = fairlead(host, "undrain", endpoints[1])
+        assert code == 0 and "gets new connections again" in text
+        assert names() == {"master1", "master2"}
+        code, _, error = fairlead(host, "drain", "master9")
+        assert code == 1 and "no backend is called that" in error and endpoints[0] in error

@@ -49,7 +49,7 @@ TEST(Status, TellsEveryBackendWithItsCounters) {
     const json backends = parsed(test::fullReport())["backends"];
     ASSERT_EQ(backends.size(), 3U);
     EXPECT_EQ(backends[0], json::parse(R"({"endpoint": "10.10.1.83:6443", "name": "master1", "health": "up",
-        "sinceSeconds": 60.0, "detail": "200 OK", "probeSeconds": 0.0035, "connections": 3, "connectionsTotal": 15,
+        "draining": false, "sinceSeconds": 60.0, "detail": "200 OK", "probeSeconds": 0.0035, "connections": 3, "connectionsTotal": 15,
         "bytesToBackend": 1000, "bytesToClient": 5000000000, "connectFailures": 0})"));
     EXPECT_EQ(backends[1]["health"], "unknown");
     EXPECT_EQ(backends[1]["connections"], 0) << "not counted yet";

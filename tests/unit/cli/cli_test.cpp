@@ -35,6 +35,8 @@ TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
                                                     {"status"},
                                                     {"explain"},
                                                     {"handover"},
+                                                    {"drain"},
+                                                    {"undrain"},
                                                     {"manifest"},
                                                     {"manifest", "pod"}}) {
         std::vector<std::string> arguments = command;
@@ -99,6 +101,21 @@ TEST(Manifest, ThePodHasWhatItNeedsAndNoMore) {
     EXPECT_EQ(call({"manifest", "pod"}).code, kWrong) << "without a VIP the agent would refuse to start";
 }
 
+TEST(Manifest, AWorkersPodBalancesAloneAndNeedsNoCapability) {
+    const Outcome outcome = call({"manifest", "pod", "--worker", "--backend", "10.10.1.83:6443"});
+    ASSERT_EQ(outcome.code, kDone) << outcome.err;
+    const YAML::Node container = YAML::Load(outcome.out)["spec"]["containers"][0];
+    EXPECT_EQ(container["args"].as<std::vector<std::string>>(),
+              (std::vector<std::string>{"run", "--backend=10.10.1.83:6443", "--bind=127.0.0.1:16443"}));
+    EXPECT_FALSE(container["securityContext"]["capabilities"]["add"]);
+    EXPECT_TRUE(container["securityContext"]["readOnlyRootFilesystem"].as<bool>());
+
+    EXPECT_NE(call({"manifest", "pod", "--worker"}).err.find("name those that exist"), std::string::npos);
+    EXPECT_NE(call({"manifest", "pod", "--worker", "--vip", "10.10.1.108"}).err.find("holds no VIP"),
+              std::string::npos);
+    EXPECT_NE(call({"manifest", "pod", "--bind", "127.0.0.1:16443"}).err.find("--worker"), std::string::npos);
+}
+
 TEST(Manifest, RbacAllowsReadingNodesOnly) {
     const std::vector<YAML::Node> documents = YAML::LoadAll(call({"manifest", "rbac"}).out);
     ASSERT_EQ(documents.size(), 2U);
@@ -112,6 +129,8 @@ TEST(Manifest, RbacAllowsReadingNodesOnly) {
 TEST(Manifest, TheCheckedInCopiesAreCurrent) {
     const std::pair<const char*, std::vector<std::string>> copies[] = {
         {"fairlead-pod.yaml", {"manifest", "pod", "--vip", "10.10.1.108"}},
+        {"fairlead-worker-pod.yaml",
+         {"manifest", "pod", "--worker", "--backend", "10.10.1.83:6443", "--backend", "10.10.1.84:6443"}},
         {"rbac.yaml", {"manifest", "rbac"}},
         {"config.yaml", {"manifest", "config", "--vip", "10.10.1.108"}},
     };

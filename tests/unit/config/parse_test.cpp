@@ -108,6 +108,19 @@ TEST(Parse, AFlagOverridesTheFileAndItsOriginIsKnown) {
     EXPECT_EQ(c.origins.of("logging.level"), "");
 }
 
+TEST(Parse, WithoutAVipTheBalancerWorksAloneWhereItIsAskedFor) {
+    const Configuration c = good(kHead + "loadBalancer: {bind: [\"127.0.0.1:16443\"]}\n");
+    EXPECT_TRUE(c.vip.addresses.empty());
+    EXPECT_TRUE(routers(c).empty());
+    EXPECT_TRUE(c.checks.empty()) << "there is no priority that a check could change";
+    EXPECT_EQ(
+        errorOf(kHead),
+        "vip.addresses: name the virtual IP address, here or with --vip ADDRESS (without one the balancer "
+        "works alone, where loadBalancer is given)");
+    EXPECT_EQ(errorOf(kHead + "loadBalancer: {algorithm: roundRobin}\nvrrp: {priority: 5}\n"),
+              "FILE:4: vrrp: of no use without vip.addresses: leave it out, or name the VIP");
+}
+
 struct BadInput {
     const char* text;
     const char* error;

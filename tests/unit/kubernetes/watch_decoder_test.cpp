@@ -63,6 +63,23 @@ TEST(WatchDecoder, BoundsTheLengthOfALine) {
     EXPECT_FALSE(decoder.feed(piece));
 }
 
+TEST(WatchDecoder, ReadsTheAnnotationThatDrains) {
+    const auto drains = [](const std::string& annotations) {
+        WatchDecoder decoder;
+        const auto events = decoder.feed(R"({"type":"ADDED","object":{"metadata":{"annotations":)" +
+                                         annotations + R"(,"name":"n"}}})" + "\n");
+        EXPECT_TRUE(events) << annotations;
+        EXPECT_EQ(events->front().node.name, "n");
+        return events->front().node.draining;
+    };
+    EXPECT_TRUE(drains(R"({"a":"b","fairlead.dev/drain":"true"})"));
+    for (const char* other :
+         {R"({"fairlead.dev/drain":"false"})", R"({"fairlead.dev/drain":true})", "{}", "null", "[]",
+          R"({"x":{"fairlead.dev/drain":"true"}})", R"({"fairlead.dev/drain":["true"]})"}) {
+        EXPECT_FALSE(drains(other)) << other;
+    }
+}
+
 TEST(WatchDecoder, SurvivesWhateverTypesAFieldHas) {
     WatchDecoder decoder;
     const auto events = decoder.feed(

@@ -89,6 +89,44 @@ TEST(BackendPool, FallsOpenWhenEveryMemberIsDown) {
     EXPECT_TRUE(pool.snapshot()->entries[1].reset);
 }
 
+TEST(BackendPool, AMemberThatDrainsGetsNothingNewAndKeepsWhatItHas) {
+    BackendPool pool(1, 1);
+    Backend first = backend(83, "master1");
+    pool.setMembers({first, backend(84)}, at(0));
+    first.draining = true;
+    const auto change = pool.setMembers({first, backend(84)}, at(1));
+    ASSERT_EQ(change.drained.size(), 1U);
+    EXPECT_EQ(pool.snapshot()->usable, std::vector<std::size_t>{1});
+    EXPECT_FALSE(pool.snapshot()->entries[0].reset);
+    EXPECT_TRUE(pool.view()[0].draining);
+    first.draining = false;
+    pool.setMembers({first, backend(84)}, at(2));
+    EXPECT_EQ(pool.snapshot()->usable.size(), 2U);
+}
+
+TEST(BackendPool, ADrainByHandHoldsThroughNewListsUntilItIsUndone) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83, "master1"), backend(84)}, at(0));
+    EXPECT_FALSE(pool.drain("master9", true));
+    ASSERT_TRUE(pool.drain("master1", true));
+    EXPECT_EQ(pool.snapshot()->usable, std::vector<std::size_t>{1});
+    pool.setMembers({backend(83, "master1"), backend(84), backend(85)}, at(1));
+    EXPECT_EQ(pool.snapshot()->usable.size(), 2U);
+    ASSERT_TRUE(pool.drain(toString(backend(83).endpoint), false));
+    EXPECT_EQ(pool.snapshot()->usable.size(), 3U);
+}
+
+TEST(BackendPool, ADrainGivesWayWhereItWouldLeaveNobody) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.drain(toString(backend(83).endpoint), true);
+    pool.report(backend(84).endpoint, kBad, at(1));
+    EXPECT_EQ(pool.snapshot()->usable, std::vector<std::size_t>{0}) << "it lives, and nobody else does";
+    EXPECT_TRUE(pool.snapshot()->entries[1].reset);
+    pool.report(backend(83).endpoint, kBad, at(2));
+    EXPECT_EQ(pool.snapshot()->usable.size(), 2U) << "fall open takes all";
+}
+
 TEST(BackendPool, MembersThatStayKeepTheirHealthAndTheListIsSortedAndUnique) {
     BackendPool pool(2, 2);
     pool.setMembers({backend(84), backend(83)}, at(0));
