@@ -59,6 +59,7 @@ void addStatus(Commands& commands);
 void addExplain(Commands& commands);
 void addHandover(Commands& commands);
 void addDrain(Commands& commands);
+void addCleanup(Commands& commands);
 void addManifest(Commands& commands);
 void addVersion(Commands& commands);
 

@@ -39,9 +39,13 @@ class Derivation {
         return std::move(derived_);
     }
 
-  private:
     using Error = std::optional<std::string>;
 
+    /// A VIP that is really this host's address would be removed at start, and the host with it from the
+    /// network. One that an earlier run or another tool left behind stands beside the host's own address.
+    Error identity();
+
+  private:
     [[nodiscard]] std::string located(const std::string& path, const std::string& text) const {
         const std::string origin = derived_.configuration.origins.of(path);
         return (origin.empty() ? "" : origin + ": ") + path + ": " + text;
@@ -151,35 +155,6 @@ class Derivation {
         return std::nullopt;
     }
 
-    /// A VIP that is really this host's address would be removed at start, and the host with it from the
-    /// network. One that an earlier run or another tool left behind stands beside the host's own address.
-    Error identity() {
-        for (const HostInterface& interface : host_.interfaces) {
-            for (auto own = interface.addresses.begin(); own != interface.addresses.end(); ++own) {
-                if (!isVip(own->address)) continue;
-                const bool first =
-                    !isHostPrefix(*own) &&
-                    std::none_of(interface.addresses.begin(), own, [&](const HostAddress& before) {
-                        return before.prefixLength == own->prefixLength &&
-                               sameSubnet(before.address, own->address, own->prefixLength);
-                    });
-                if (interface.addresses.size() == 1 || first) {
-                    return located("vip.addresses", own->address.to_string() +
-                                                        " is this host's own address on " + interface.name +
-                                                        "; the VIP must be one that no host has");
-                }
-            }
-        }
-        boost::system::error_code error;
-        const auto hostIp = boost::asio::ip::make_address(host_.hostIp, error);
-        if (!error && isVip(hostIp)) {
-            derived_.warnings.push_back(located(
-                "vip.addresses", host_.hostIp + " is taken by the kubelet for this Node's own address; give "
-                                                "the kubelet the right one by --node-ip"));
-        }
-        return std::nullopt;
-    }
-
     /// A backend that is this host's own balancer would send every connection round in circles.
     Error loop() {
         const Configuration& c = derived_.configuration;
@@ -206,7 +181,37 @@ class Derivation {
     Derived derived_;
 };
 
+Derivation::Error Derivation::identity() {
+    for (const HostInterface& interface : host_.interfaces) {
+        for (auto own = interface.addresses.begin(); own != interface.addresses.end(); ++own) {
+            if (!isVip(own->address)) continue;
+            const bool first = !isHostPrefix(*own) &&
+                               std::none_of(interface.addresses.begin(), own, [&](const HostAddress& before) {
+                                   return before.prefixLength == own->prefixLength &&
+                                          sameSubnet(before.address, own->address, own->prefixLength);
+                               });
+            if (interface.addresses.size() == 1 || first) {
+                return located("vip.addresses", own->address.to_string() + " is this host's own address on " +
+                                                    interface.name +
+                                                    "; the VIP must be one that no host has");
+            }
+        }
+    }
+    boost::system::error_code error;
+    const auto hostIp = boost::asio::ip::make_address(host_.hostIp, error);
+    if (!error && isVip(hostIp)) {
+        derived_.warnings.push_back(located(
+            "vip.addresses", host_.hostIp + " is taken by the kubelet for this Node's own address; give "
+                                            "the kubelet the right one by --node-ip"));
+    }
+    return std::nullopt;
+}
+
 }  // namespace
+
+std::optional<std::string> vipThatIsTheHosts(const Configuration& configuration, const HostFacts& host) {
+    return Derivation(configuration, host).identity();
+}
 
 std::expected<Derived, std::string> derive(Configuration configuration, const HostFacts& host) {
     return Derivation(std::move(configuration), host).run();

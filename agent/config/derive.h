@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,5 +41,9 @@ struct Derived {
 
 /// The error is one line that names the configuration's place, what is wrong and what this host has.
 std::expected<Derived, std::string> derive(Configuration configuration, const HostFacts& host);
+
+/// If one of the VIPs is this host's own address, which must never be removed: what is wrong, as derive()
+/// says it.
+std::optional<std::string> vipThatIsTheHosts(const Configuration& configuration, const HostFacts& host);
 
 }  // namespace fairlead::config

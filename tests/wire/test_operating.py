@@ -1,6 +1,7 @@
 """What an operator sees: fairlead status and explain, against live agents."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -104,3 +105,26 @@ def test_drain_sends_nothing_new_to_a_backend_and_undrain_does_again():
         assert names() == {"master1", "master2"}
         code, _, error = fairlead(host, "drain", "master9")
         assert code == 1 and "no backend is called that" in error and endpoints[0] in error
+
+
+def test_cleanup_removes_what_a_stopped_agent_left_and_disturbs_no_running_one(pair):
+    lab, hosts = pair
+    file = hosts[0].agent.file
+    code, _, error = fairlead(hosts[0], "cleanup", "--config", file)
+    assert code == 1 and "an agent runs on this host" in error
+    assert hosts[0].holds(VIP)
+
+    other = lab.host("other", "10.10.1.60")
+    other.start_agent(SETTINGS)
+    other.agent.stop()
+    other.add_address(f"{VIP}/32")
+    with open(f"{other.directory}/backends.json", "w") as cache:
+        cache.write("{}")
+    code, text, error = fairlead(other, "cleanup", "--config", other.agent.file)
+    assert code == 0, error
+    assert f"removed {VIP} from eth0" in text and "backends.json" in text and "history.json" in text
+    assert not other.holds(VIP) and other.holds("10.10.1.60")
+    assert not [name for name in os.listdir(other.directory) if name.endswith(".json")]
+    assert fairlead(other, "cleanup", "--config", other.agent.file) == (0, "", "")
+    code, _, error = fairlead(other, "cleanup", "--vip", "10.10.1.60")
+    assert code == 1 and "10.10.1.60 is this host's own address" in error and other.holds("10.10.1.60")

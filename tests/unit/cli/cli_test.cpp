@@ -37,6 +37,7 @@ TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
                                                     {"handover"},
                                                     {"drain"},
                                                     {"undrain"},
+                                                    {"cleanup"},
                                                     {"manifest"},
                                                     {"manifest", "pod"}}) {
         std::vector<std::string> arguments = command;
