@@ -59,6 +59,7 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
     addExplain(commands);
     addHandover(commands);
     addDrain(commands);
+    addImport(commands);
     addCleanup(commands);
     addVersion(commands);
     if (const std::string unknown = unknownCommand(app, argc, argv); !unknown.empty()) {

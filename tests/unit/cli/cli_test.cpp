@@ -38,6 +38,7 @@ TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
                                                     {"drain"},
                                                     {"undrain"},
                                                     {"cleanup"},
+                                                    {"import"},
                                                     {"manifest"},
                                                     {"manifest", "pod"}}) {
         std::vector<std::string> arguments = command;
