@@ -59,6 +59,7 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
     addExplain(commands);
     addHandover(commands);
     addDrain(commands);
+    addPreflight(commands);
     addImport(commands);
     addCleanup(commands);
     addVersion(commands);

@@ -60,6 +60,7 @@ void addExplain(Commands& commands);
 void addHandover(Commands& commands);
 void addDrain(Commands& commands);
 void addCleanup(Commands& commands);
+void addPreflight(Commands& commands);
 void addImport(Commands& commands);
 void addManifest(Commands& commands);
 void addVersion(Commands& commands);

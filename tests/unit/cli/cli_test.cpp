@@ -39,6 +39,7 @@ TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
                                                     {"undrain"},
                                                     {"cleanup"},
                                                     {"import"},
+                                                    {"preflight"},
                                                     {"manifest"},
                                                     {"manifest", "pod"}}) {
         std::vector<std::string> arguments = command;

@@ -1,0 +1,150 @@
+#include <linux/capability.h>
+#include <sys/timex.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "agent/checks/listening_ports.h"
+#include "agent/files/small_file.h"
+#include "agent/net/system_error.h"
+#include "agent/preflight/checks.h"
+
+namespace fairlead::preflight {
+namespace {
+
+void checkCapabilities(Findings& findings) {
+    struct Need {
+        int capability;
+        const char* name;
+        Severity severity;
+        const char* why;
+    };
+    const Need needs[] = {
+        {CAP_NET_ADMIN, "CAP_NET_ADMIN", Severity::Error, "the VIP can't be put on the interface"},
+        {CAP_NET_RAW, "CAP_NET_RAW", Severity::Error, "VRRP can't be spoken"},
+        {CAP_SYS_NICE, "CAP_SYS_NICE", Severity::Warning,
+         "on a busy host the election may come late, and the VIP move"},
+        {CAP_IPC_LOCK, "CAP_IPC_LOCK", Severity::Warning,
+         "the election's memory may be swapped out, and the VIP move"},
+    };
+    for (const Need& need : needs) {
+        if (net::hasCapability(need.capability)) continue;
+        findings.push_back(
+            {.severity = need.severity,
+             .id = "capability",
+             .what = std::string(need.name) + " is missing",
+             .why = need.why,
+             .fix = "run as root; in a pod take securityContext from `fairlead manifest pod`"});
+    }
+}
+
+/// The inodes of the sockets that listen on a TCP port: proc(5), /proc/net/tcp.
+std::set<std::string> listenersOf(std::uint16_t port) {
+    std::set<std::string> inodes;
+    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        std::ifstream file(table);
+        std::string line;
+        std::getline(file, line);
+        while (std::getline(file, line)) {
+            std::istringstream words(line);
+            std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
+            words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >>
+                inode;
+            const std::size_t colon = local.rfind(':');
+            constexpr const char* kListen = "0A";
+            if (state == kListen && colon != std::string::npos &&
+                std::strtoul(local.c_str() + colon + 1, nullptr, 16) == port)
+                inodes.insert("socket:[" + inode + "]");
+        }
+    }
+    return inodes;
+}
+
+/// "haproxy (pid 812)" of the first process that has one of these sockets; empty if it can't be seen.
+std::string ownerOf(const std::set<std::string>& sockets) {
+    std::error_code ignored;
+    for (const auto& process : std::filesystem::directory_iterator("/proc", ignored)) {
+        const std::string pid = process.path().filename();
+        if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+        std::filesystem::directory_iterator descriptors(process.path() / "fd", ignored);
+        for (; !ignored && descriptors != std::filesystem::directory_iterator();
+             descriptors.increment(ignored)) {
+            std::error_code gone;
+            const std::string target = std::filesystem::read_symlink(descriptors->path(), gone);
+            if (gone || !sockets.contains(target)) continue;
+            std::string name;
+            std::getline(std::ifstream(process.path() / "comm"), name);
+            return name + " (pid " + pid + ")";
+        }
+        ignored.clear();
+    }
+    return "";
+}
+
+void checkPort(std::uint16_t port, const std::string& key, Findings& findings) {
+    const auto taken = checks::isListening(port);
+    if (!taken || !*taken) return;
+    const std::string owner = ownerOf(listenersOf(port));
+    findings.push_back({.severity = Severity::Error,
+                        .id = "portInUse",
+                        .what = "port " + std::to_string(port) + " (" + key + ") is taken by " +
+                                (owner.empty() ? "a process that can't be seen from here" : owner),
+                        .why = "the agent can't listen there and won't start",
+                        .fix = "stop it, or set " + key + " to another port"});
+}
+
+void checkPorts(const config::Configuration& configuration, Findings& findings) {
+    std::set<std::uint16_t> ports;
+    for (const lb::Endpoint& listener : configuration.loadBalancer.bind) {
+        if (ports.insert(listener.port).second) checkPort(listener.port, "loadBalancer.bind", findings);
+    }
+    if (ports.insert(configuration.admin.port).second)
+        checkPort(configuration.admin.port, "admin.bind", findings);
+}
+
+int kernelSetting(const std::string& name) {
+    const auto content = files::readSmallFile("/proc/sys/" + name);
+    return content ? std::atoi(content->text.c_str()) : 0;
+}
+
+void checkReversePath(const config::Configuration& configuration, Findings& findings) {
+    const std::string interface = configuration.vip.interface;
+    // The greater of the two holds: ip-sysctl.
+    const int mode = std::max(kernelSetting("net/ipv4/conf/all/rp_filter"),
+                              kernelSetting("net/ipv4/conf/" + interface + "/rp_filter"));
+    if (interface.empty() || mode != 1) return;
+    findings.push_back(
+        {.severity = Severity::Note,
+         .id = "reversePathFilter",
+         .what = "rp_filter is strict (1) for " + interface,
+         .why = "where hosts answer clients by another interface than they are asked on, packets to the VIP "
+                "are dropped",
+         .fix = "with one interface nothing; else sysctl -w net.ipv4.conf." + interface + ".rp_filter=2"});
+}
+
+void checkClock(const config::Configuration& configuration, Findings& findings) {
+    timex clock{};
+    const int state = adjtimex(&clock);
+    if (state >= 0 && (clock.status & STA_UNSYNC) == 0) return;
+    const bool matters = configuration.vrrp.authentication == vrrp::Authentication::Hmac;
+    findings.push_back({.severity = matters ? Severity::Warning : Severity::Note,
+                        .id = "clock",
+                        .what = "nothing keeps this host's clock right",
+                        .why = matters ? "beyond vrrp.authentication.window of difference the hosts reject "
+                                         "each other's advertisements"
+                                       : "certificates are checked against it; the election doesn't need it",
+                        .fix = "apt install chrony"});
+}
+
+}  // namespace
+
+void checkHost(const config::Configuration& configuration, bool agentRuns, Findings& findings) {
+    if (!configuration.vip.addresses.empty()) checkCapabilities(findings);
+    if (!agentRuns) checkPorts(configuration, findings);
+    if (!configuration.vip.addresses.empty()) checkReversePath(configuration, findings);
+    checkClock(configuration, findings);
+}
+
+}  // namespace fairlead::preflight
