@@ -377,6 +377,7 @@ class Agent {
     /// Last known good: the cache file, else `static`; the API replaces either.
     void adoptFirstBackends() {
         std::vector<lb::Backend> members;
+        members.reserve(configuration_.backends.fixed.size());
         std::string source = "static";
         for (const lb::Endpoint& endpoint : configuration_.backends.fixed) {
             members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
@@ -435,9 +436,9 @@ class Agent {
         metrics_.observeProbe(backend, result.took);
         const std::optional<lb::HealthChange> change = pool_.report(backend, result, Clock::now());
         if (!change) return;
-        const bool up = change->to == lb::Health::Up;
-        tell(up ? logging::Level::Info : logging::Level::Warning, "balancer",
-             up ? "backend up" : "backend down",
+        const bool down = change->to == lb::Health::Down;
+        tell(down ? logging::Level::Warning : logging::Level::Info, "balancer",
+             std::string("backend ") + (change->to == lb::Health::Draining ? "drains" : toString(change->to)),
              {{"backend", lb::toString(change->backend.endpoint)},
               {"name", change->backend.name},
               {"cause", change->detail}});

@@ -20,14 +20,23 @@ struct Backend {
     friend bool operator==(const Backend&, const Backend&) = default;
 };
 
-enum class Health : std::uint8_t { Unknown, Up, Down };
+enum class Health : std::uint8_t {
+    Unknown,
+    Up,
+    Draining,  ///< alive and not ready: an API server that is about to stop, or is still starting
+    Down,
+};
 
-/// "unknown", "up" or "down".
+/// "unknown", "up", "draining" or "down".
 const char* toString(Health health);
 
 /// The outcome of one health probe.
 struct ProbeResult {
     bool ok = false;
+    /// Not ok, but by an answer that says so (status 500 or 503).
+    bool notReady = false;
+    /// Not ready, and yet alive, as /livez says.
+    bool alive = false;
     std::string detail;                 ///< "200 OK" or why it failed, e.g. "connect: Connection refused"
     std::chrono::microseconds took{0};  ///< from connect to the verdict
 };

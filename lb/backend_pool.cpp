@@ -11,6 +11,8 @@ const char* toString(Health health) {
             return "unknown";
         case Health::Up:
             return "up";
+        case Health::Draining:
+            return "draining";
         case Health::Down:
             return "down";
     }
@@ -73,13 +75,10 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
     member.lastDetail = result.detail;
     member.lastTook = result.took;
 
-    const Health seen = result.ok ? Health::Up : Health::Down;
-    if (seen == member.health) {
-        member.streak = 0;
-        return std::nullopt;
-    }
-    const unsigned needed = member.health == Health::Unknown ? 1 : (result.ok ? rise_ : fall_);
-    if (++member.streak < needed) return std::nullopt;
+    const Health seen = result.ok ? Health::Up : result.alive ? Health::Draining : Health::Down;
+    if (seen != std::exchange(member.seen, seen)) member.streak = 0;
+    if (seen == member.health) return std::nullopt;
+    if (++member.streak < needed(member.health, seen)) return std::nullopt;
 
     HealthChange change{
         .backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
@@ -88,6 +87,13 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
     member.streak = 0;
     changed();
     return change;
+}
+
+unsigned BackendPool::needed(Health from, Health to) const {
+    if (from == Health::Unknown) return 1;
+    if (to == Health::Down) return fall_;
+    // Between ready and not ready nothing breaks; back from the dead it must prove itself.
+    return from == Health::Down ? rise_ : 1;
 }
 
 void BackendPool::changed() {

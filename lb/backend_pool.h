@@ -4,9 +4,10 @@
 // call reports a change.
 //
 // Health: a new member is Unknown and usable, so that a cold start serves at once; its first result decides
-// alone, after that `rise` successes in a row bring it up and `fall` failures in a row take it down. A member
-// that stays in a new list keeps its health. If every member is down, all are usable again (fall open) and
-// none is to be reset.
+// alone, after that `rise` successes in a row bring it up and `fall` failures in a row take it down. One that
+// is up and says that it is alive and not ready drains at once, and is up again with its next success. A
+// member that stays in a new list keeps its health. If every member is down, all are usable again (fall open)
+// and none is to be reset.
 //
 // Draining: a member that drains, because the list says so or drain() did, gets no new connections while
 // another one that isn't down is there, and keeps those that it has. What drain() said holds as long as the
@@ -76,15 +77,20 @@ class BackendPool {
     [[nodiscard]] bool anyReachable() const;
 
   private:
+    [[nodiscard]] unsigned needed(Health from, Health to) const;
+
     struct Member {
         Backend backend;
         Health health = Health::Unknown;
         TimePoint since;
-        unsigned streak = 0;  ///< results in a row that contradict `health`
+        Health seen = Health::Unknown;  ///< by the last result
+        unsigned streak = 0;            ///< results in a row that say so, against `health`
         std::string lastDetail;
         std::chrono::microseconds lastTook{0};
         bool drainedByHand = false;
-        [[nodiscard]] bool draining() const { return backend.draining || drainedByHand; }
+        [[nodiscard]] bool draining() const {
+            return backend.draining || drainedByHand || health == Health::Draining;
+        }
     };
 
     void changed();

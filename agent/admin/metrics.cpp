@@ -168,13 +168,15 @@ void addBalancer(Families& families, const StatusReport& report) {
                            .done());
 
     Family info = gauge("fairlead_backend_info", "1 for every backend, with its name.");
-    Family up = gauge("fairlead_backend_up", "Health of a backend: 1 up, 0 down; absent until it is known.");
-    Family draining = gauge("fairlead_backend_draining",
-                            "Whether a backend gets no new connections because somebody asked for it.");
+    Family up = gauge("fairlead_backend_up",
+                      "Health of a backend: 1 up or draining, 0 down; absent until it is known.");
+    Family draining =
+        gauge("fairlead_backend_draining",
+              "Whether a backend gets no new connections because somebody or its /readyz asked for it.");
     for (const lb::BackendView& view : report.backends) {
         const Labels labels{{.name = "backend", .value = lb::toString(view.backend.endpoint)}};
         info.add(with(labels, "name", view.backend.name), 1.0);
-        if (view.health != lb::Health::Unknown) up.add(labels, view.health == lb::Health::Up);
+        if (view.health != lb::Health::Unknown) up.add(labels, view.health != lb::Health::Down);
         draining.add(labels, view.draining);
     }
     families.push_back(info.done());

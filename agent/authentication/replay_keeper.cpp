@@ -36,8 +36,9 @@ ReplayKeeper::ReplayKeeper(const std::string& file, const std::vector<vrrp::Rout
 
 void ReplayKeeper::save(const std::vector<vrrp::RouterStatus>& routers) {
     for (std::size_t i = 0; i < files_.size() && i < routers.size(); ++i) {
-        if (!routers[i].replay) continue;
-        const auto& [sender, heard] = *routers[i].replay;
+        const auto& progress = routers[i].replay;
+        if (!progress) continue;
+        const auto& [sender, heard] = *progress;
         if (vrrp::saveDue(states_[i], sender, heard, steps_[i]))
             write(i, vrrp::toSave(states_[i], sender, heard, steps_[i]));
     }
@@ -45,8 +46,9 @@ void ReplayKeeper::save(const std::vector<vrrp::RouterStatus>& routers) {
 
 void ReplayKeeper::saveLast(const std::vector<vrrp::RouterStatus>& routers) {
     for (std::size_t i = 0; i < files_.size() && i < routers.size(); ++i) {
-        if (!routers[i].replay) continue;
-        const auto& [sender, heard] = *routers[i].replay;
+        const auto& progress = routers[i].replay;
+        if (!progress) continue;
+        const auto& [sender, heard] = *progress;
         write(i, vrrp::toSave(states_[i], sender, heard, std::chrono::milliseconds(0)));
     }
 }

@@ -24,6 +24,7 @@ std::vector<importing::SourceFile> included(const std::string& pattern, const st
     const std::filesystem::path path = std::filesystem::path(from).parent_path() / pattern;
     glob_t found{};
     std::vector<importing::SourceFile> files;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a command has one thread
     if (glob(path.c_str(), 0, nullptr, &found) == 0) {
         for (std::size_t i = 0; i < found.gl_pathc; ++i) {
             const char* name = found.gl_pathv[i];

@@ -11,6 +11,12 @@
 #include "lb/health/probe_schedule.h"
 
 namespace fairlead::lb {
+namespace {
+
+const char* const kReadyPath = "/readyz";
+const char* const kLivePath = "/livez";
+
+}  // namespace
 
 struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     struct Target {
@@ -30,22 +36,49 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
           prober(ioContext) {}
 
     void probe(const Endpoint& endpoint, const TargetPtr& target) {
-        target->probe = prober.start(
-            {.endpoint = endpoint,
-             .type = options.type,
-             .path = options.path,
-             .expectStatus = options.expectStatus,
-             .timeout = options.timeout,
-             .caFile = options.caFile,
-             .caFileKey = "loadBalancer.healthCheck.caFile",
-             .serverName = options.serverName},
-            [self = shared_from_this(), endpoint, weak = std::weak_ptr(target)](ProbeResult result) {
-                const TargetPtr known = weak.lock();
-                if (!known) return;
-                self->scheduleNext(endpoint, known, result);
-                // Last, because the report may remove this target or stop the whole checker.
-                self->report(endpoint, std::move(result));
+        ask(endpoint, target, options.path, [this, endpoint](const TargetPtr& known, ProbeResult result) {
+            if (result.notReady && options.path == kReadyPath) {
+                askWhetherAlive(endpoint, known, std::move(result));
+            } else {
+                judged(endpoint, known, std::move(result));
+            }
+        });
+    }
+
+    void askWhetherAlive(const Endpoint& endpoint, const TargetPtr& target, ProbeResult readiness) {
+        ask(endpoint, target, kLivePath,
+            [this, endpoint, readiness = std::move(readiness)](const TargetPtr& known,
+                                                               const ProbeResult& life) {
+                ProbeResult result = readiness;
+                result.alive = life.ok;
+                if (life.ok) result.detail += "; alive: it is stopping or starting";
+                judged(endpoint, known, std::move(result));
             });
+    }
+
+    void judged(const Endpoint& endpoint, const TargetPtr& target, ProbeResult result) {
+        scheduleNext(endpoint, target, result);
+        // Last, because the report may remove this target or stop the whole checker.
+        report(endpoint, std::move(result));
+    }
+
+    using Then = std::function<void(const TargetPtr&, ProbeResult)>;
+
+    /// `then` is called unless the target is gone by then.
+    void ask(const Endpoint& endpoint, const TargetPtr& target, const std::string& path, Then then) {
+        target->probe = prober.start({.endpoint = endpoint,
+                                      .type = options.type,
+                                      .path = path,
+                                      .expectStatus = options.expectStatus,
+                                      .timeout = options.timeout,
+                                      .caFile = options.caFile,
+                                      .caFileKey = "loadBalancer.healthCheck.caFile",
+                                      .serverName = options.serverName},
+                                     [self = shared_from_this(), weak = std::weak_ptr(target),
+                                      then = std::move(then)](ProbeResult result) {
+                                         if (const TargetPtr known = weak.lock())
+                                             then(known, std::move(result));
+                                     });
     }
 
     void scheduleNext(const Endpoint& endpoint, const TargetPtr& target, const ProbeResult& result) {

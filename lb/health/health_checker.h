@@ -11,6 +11,10 @@
 // tcp: connect. tls: hand-shake, certificate verified against caFile and serverName. http, https: GET path,
 // and the status must be expectStatus (401 and 403 of https: see probe.h). Verification can't be switched
 // off; a caFile that can't be read fails the probe and says so.
+//
+// Where /readyz is asked and answers 500 or 503, /livez is asked as well: a server that is alive and not
+// ready is about to stop (kube-apiserver's shutdown-delay-duration) or starting. It drains, rather than being
+// reset.
 
 #include <boost/asio/io_context.hpp>
 

@@ -80,7 +80,9 @@ ProbeResult judgeStatus(const ProbeRequest& request, unsigned status) {
         (status == 401 || status == 403)) {
         return {.ok = true, .detail = text + ": alive, but it refuses anonymous access, readiness unknown"};
     }
-    return {.ok = false, .detail = text + ", expected " + std::to_string(request.expectStatus)};
+    return {.ok = false,
+            .notReady = status == 500 || status == 503,
+            .detail = text + ", expected " + std::to_string(request.expectStatus)};
 }
 
 std::string describeResponseFailure(const error_code& error) {

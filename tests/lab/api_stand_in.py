@@ -220,6 +220,8 @@ class Api(BaseHTTPRequestHandler):
             self.world.requests.append(self.path)
         while self.world.stalled.is_set():
             time.sleep(0.02)
+        if url.path == "/livez":
+            return self.answer(200, b"ok")
         if url.path == "/readyz":
             return self.answer(self.world.ready, b"ok" if self.world.ready == 200 else b"[-]shutdown failed", "text/plain")
         if not self.known():

@@ -248,3 +248,39 @@ def test_with_no_reachable_backend_a_client_is_not_kept_waiting(site):
     assert raised.value.errno in (errno.ECONNRESET, errno.ECONNREFUSED, errno.EPIPE, None)
     # Nobody else would do better: the VIP stays.
     assert site.hosts[0].holds(VIP)
+
+
+def test_an_api_server_that_is_about_to_stop_gets_nobody_new_and_loses_nobody(lab_of_two_stand_ins):
+    lab, host, servers = lab_of_two_stand_ins
+    client = lab.client_host
+    open_ones = [client.tls_connect(VIP, PORT, lab.authority.certificate) for _ in range(6)]
+    try:
+        before = {each["name"]: each["connections"] for each in host.agent.status()["backends"]}
+        assert all(count > 0 for count in before.values()), before
+        servers[1].tell("readyz", status=500)
+        name = f"{lab.hosts['master2'].address}:6443"
+        lab.wait_for(lambda: host.agent.backends()[name] == "draining", 10, "the drain")
+        more = [client.tls_connect(VIP, PORT, lab.authority.certificate) for _ in range(6)]
+        after = {each["name"]: each["connections"] for each in host.agent.status()["backends"]}
+        assert after[name] == before[name], "nothing new came to it, and nothing was reset"
+        for each in more:
+            each.close()
+        servers[1].tell("readyz", status=200)
+        lab.wait_for(lambda: host.agent.backends()[name] == "up", 10, "the end of the drain")
+    finally:
+        for each in open_ones:
+            each.close()
+
+
+@pytest.fixture
+def lab_of_two_stand_ins():
+    with Lab(vips=[VIP]) as lab:
+        hosts = lab.masters(2)
+        servers = [host.stand_in() for host in hosts]
+        hosts[0].start_agent({
+            "vip": {"addresses": [VIP]},
+            "loadBalancer": {"healthCheck": {"caFile": lab.authority.certificate, "interval": "200ms"}},
+            "backends": {"static": [f"{host.address}:6443" for host in hosts]},
+        })  # fmt: skip
+        lab.wait_for(lambda: hosts[0].holds(VIP) and len(hosts[0].agent.up()) == 2, 10, "the VIP and two backends that are up")
+        yield lab, hosts[0], servers

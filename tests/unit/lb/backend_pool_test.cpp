@@ -116,6 +116,31 @@ TEST(BackendPool, ADrainByHandHoldsThroughNewListsUntilItIsUndone) {
     EXPECT_EQ(pool.snapshot()->usable.size(), 3U);
 }
 
+TEST(BackendPool, AServerThatIsAliveAndNotReadyDrainsAtOnceAndIsBackAtOnce) {
+    const ProbeResult notReady{.ok = false, .notReady = true, .alive = true, .detail = "status 500"};
+    BackendPool pool(2, 2);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    for (const int number : {83, 84})
+        pool.report(backend(number).endpoint, kGood, at(0));
+    const auto change = pool.report(backend(83).endpoint, notReady, at(1));
+    ASSERT_TRUE(change);
+    EXPECT_EQ(change->to, Health::Draining);
+    EXPECT_EQ(pool.snapshot()->usable, std::vector<std::size_t>{1});
+    EXPECT_FALSE(pool.snapshot()->entries[0].reset) << "what is open stays";
+    EXPECT_TRUE(pool.anyReachable());
+    EXPECT_FALSE(pool.report(backend(83).endpoint, kBad, at(2)));
+    EXPECT_FALSE(pool.report(backend(83).endpoint, notReady, at(3)))
+        << "which starts the count of failures again";
+    EXPECT_FALSE(pool.report(backend(83).endpoint, kBad, at(4)));
+    EXPECT_EQ(pool.report(backend(83).endpoint, kBad, at(5))->to, Health::Down);
+    EXPECT_TRUE(pool.snapshot()->entries[0].reset);
+    EXPECT_FALSE(pool.report(backend(83).endpoint, notReady, at(6)))
+        << "back from the dead it must prove itself";
+    EXPECT_EQ(pool.report(backend(83).endpoint, notReady, at(7))->to, Health::Draining);
+    EXPECT_EQ(pool.report(backend(83).endpoint, kGood, at(8))->to, Health::Up);
+    EXPECT_EQ(pool.snapshot()->usable.size(), 2U);
+}
+
 TEST(BackendPool, ADrainGivesWayWhereItWouldLeaveNobody) {
     BackendPool pool(1, 1);
     pool.setMembers({backend(83), backend(84)}, at(0));

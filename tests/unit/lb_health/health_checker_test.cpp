@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <map>
 #include <vector>
@@ -157,6 +158,32 @@ TEST(ProbeSchedule, NeverRetriesSlowerThanTheInterval) {
     lb::ProbeSchedule schedule(100ms, 2);
     schedule.after(true, 0ms);
     EXPECT_EQ(schedule.after(false, 0ms), 100ms);
+}
+
+TEST_F(HealthChecker, AsksLivezWhereReadyzSaysNo) {
+    for (const bool alive : {true, false}) {
+        const test::Server server([alive](int connection) {
+            char request[256];
+            const ssize_t size = recv(connection, request, sizeof request, 0);
+            const bool live =
+                size > 0 && std::string(request, static_cast<std::size_t>(size)).starts_with("GET /livez ");
+            test::sendAll(connection,
+                          live && alive ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                                        : "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+        });
+        std::vector<lb::ProbeResult> seen;
+        lb::HealthChecker checker(
+            context, options(lb::HealthCheckType::Http),
+            [&](const lb::Endpoint&, const lb::ProbeResult& result) { seen.push_back(result); });
+        checker.setTargets({server.endpoint()});
+        runUntil([&] { return seen.size() >= 3; });
+        for (const lb::ProbeResult& result : seen) {
+            EXPECT_FALSE(result.ok);
+            EXPECT_EQ(result.alive, alive);
+            EXPECT_EQ(result.detail, std::string("status 500, expected 200") +
+                                         (alive ? "; alive: it is stopping or starting" : ""));
+        }
+    }
 }
 
 }  // namespace
