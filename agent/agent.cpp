@@ -43,6 +43,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// The source of the backends in a cluster's first minutes.
+constexpr const char* kOwnServer = "host";
+
 std::string joined(const std::vector<std::string>& parts) {
     std::string text;
     for (const std::string& part : parts) {
@@ -374,7 +377,7 @@ class Agent {
             });
     }
 
-    /// Last known good: the cache file, else `static`; the API replaces either.
+    /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
     void adoptFirstBackends() {
         std::vector<lb::Backend> members;
         members.reserve(configuration_.backends.fixed.size());
@@ -390,6 +393,10 @@ class Agent {
                 members = std::move(*cached);
                 source = "cache";
             }
+        }
+        if (const auto& own = configuration_.backends.ownServer; own && members.empty()) {
+            members = {{.endpoint = *own, .name = configuration_.nodeName}};
+            source = kOwnServer;
         }
         setMembers(std::move(members), source);
     }
@@ -423,7 +430,9 @@ class Agent {
         }
         poolChanged();
         health_->setTargets(targets);
-        if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
+        // That this host has an API server doesn't tell who else has: it isn't alone for that.
+        if (election_ && !configuration_.peers && source != kOwnServer &&
+            configuration_.vrrp.transport == vrrp::Transport::Unicast) {
             std::vector<boost::asio::ip::address> hosts;
             hosts.reserve(targets.size());
             for (const lb::Endpoint& target : targets)
@@ -552,6 +561,8 @@ class Agent {
         if (report.kubernetes && !report.kubernetes->lastError.empty()) {
             report.warnings.push_back("kubernetes: " + report.kubernetes->lastError);
         }
+        if (report.kubernetes && !report.kubernetes->notice.empty())
+            report.warnings.push_back("kubernetes: " + report.kubernetes->notice);
         return report;
     }
 

@@ -19,7 +19,9 @@ int run(const ConfigurationFlags& flags, std::ostream& err) {
     guard::Testament testament;
     guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
     logging::configure(configuration->logging.format, configuration->logging.level);
-    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    const auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         err << derived.error() << '\n';
         return kWrong;
