@@ -1,6 +1,10 @@
+#include <linux/capability.h>
+
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <vector>
 
 #include "agent/agent.h"
 #include "agent/cli/cli.h"
@@ -9,10 +13,20 @@
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
+#include "agent/privileges/privileges.h"
 #include "agent/takeover/predecessor.h"
 
 namespace fairlead::cli {
 namespace {
+
+/// As the manifest of the pod has them (manifest_text.cpp).
+std::vector<int> neededCapabilities(const config::Configuration& configuration) {
+    std::vector<int> needed{CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_IPC_LOCK};
+    const auto reserved = [](const lb::Endpoint& endpoint) { return endpoint.port < 1024; };
+    if (std::ranges::any_of(configuration.loadBalancer.bind, reserved) || reserved(configuration.admin))
+        needed.push_back(CAP_NET_BIND_SERVICE);
+    return needed;
+}
 
 int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     auto configuration = flags.load(err);
@@ -20,7 +34,10 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     // Before anything makes a thread, the log for one.
     guard::Testament testament;
     guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
+    const auto reduced = privileges::keepOnly(neededCapabilities(*configuration));
     logging::configure(configuration->logging.format, configuration->logging.level);
+    if (!reduced)
+        logging::warning("agent", "keeps rights that it doesn't need", {{"cause", reduced.error()}});
     const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
     if (!derived) {
         err << derived.error() << '\n';
