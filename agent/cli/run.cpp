@@ -1,3 +1,4 @@
+#include <csignal>
 #include <memory>
 #include <ostream>
 
@@ -13,6 +14,8 @@ namespace fairlead::cli {
 namespace {
 
 int run(const ConfigurationFlags& flags, std::ostream& err) {
+    // Until there is somebody to heed it, it must not end the agent.
+    std::signal(SIGHUP, SIG_IGN);
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
     // Before anything makes a thread, the log for one.
@@ -28,7 +31,7 @@ int run(const ConfigurationFlags& flags, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
-    return runAgent(derived->configuration, testament, guardian);
+    return runAgent(derived->configuration, flags.source(), testament, guardian);
 }
 
 }  // namespace
@@ -42,7 +45,10 @@ void addRun(Commands& commands) {
         "  fairlead run --vip 10.10.1.108 --kubeconfig '' --backend 10.10.1.83:6443 --backend "
         "10.10.1.84:6443\n"
         "\n"
-        "SIGTERM and SIGINT give the VIP to a peer and stop.");
+        "SIGTERM and SIGINT give the VIP to a peer and stop. When the file of --config changes, and on "
+        "SIGHUP, it "
+        "is read\n"
+        "again; what can be applied is, and the rest is named.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
     command->callback([&commands, flags] {
         commands.chosen = [&commands, flags] { return run(*flags, commands.streams.err); };

@@ -24,7 +24,8 @@ class ElectionChannel {
 
     // Any thread.
     void setPriority(PriorityUpdate update);
-    void setPeers(std::vector<boost::asio::ip::address> peers);
+    void setPeers(PeersUpdate peers);
+    void reconfigure(std::vector<vrrp::RouterOptions> routers);
     /// Waits for the election thread: milliseconds, a second at most. Nothing if it did not answer.
     std::optional<HandOverResult> handOver();
     void requestStop();
@@ -37,7 +38,8 @@ class ElectionChannel {
     [[nodiscard]] bool stopRequested() const { return stop_.load(); }
     /// The latest one only: what came before it is no longer true.
     std::unique_ptr<const PriorityUpdate> takePriority();
-    std::unique_ptr<const std::vector<boost::asio::ip::address>> takePeers();
+    std::unique_ptr<const PeersUpdate> takePeers();
+    std::unique_ptr<const std::vector<vrrp::RouterOptions>> takeOptions();
     [[nodiscard]] bool handOverRequested() const { return handOverRequested_.load(); }
     void answerHandOver(HandOverResult result);
     /// False if a reader is in the way: try again soon.
@@ -50,7 +52,8 @@ class ElectionChannel {
 
     Descriptor wakeUp_;
     std::atomic<const PriorityUpdate*> priority_ = nullptr;
-    std::atomic<const std::vector<boost::asio::ip::address>*> peers_ = nullptr;
+    std::atomic<const PeersUpdate*> peers_ = nullptr;
+    std::atomic<const std::vector<vrrp::RouterOptions>*> options_ = nullptr;
     std::atomic<bool> stop_ = false;
     mutable std::mutex statusMutex_;
     std::vector<vrrp::RouterStatus> status_;

@@ -39,7 +39,7 @@ class Proxy {
   public:
     /// Binds and listens at once, so that a port in use is known before anything starts.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
-    /// `access` is called if the options say so.
+    /// `access` is called while the options say so.
     Proxy(ProxyOptions options, EventSink sink, AccessSink access = {});
     ~Proxy();  ///< stop()
     Proxy(const Proxy&) = delete;
@@ -51,6 +51,11 @@ class Proxy {
 
     /// Any thread. Workers take it up at their next turn.
     void publish(const SnapshotPtr& snapshot);
+
+    /// Takes over algorithm, connectTimeout, idleTimeout, maxConnections and accessLog, and nothing else.
+    /// What is open stays; a connect under way keeps its time limit. Not while another member function that
+    /// changes something runs.
+    void reconfigure(const ProxyOptions& options);
 
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.
     void stop();

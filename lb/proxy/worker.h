@@ -41,6 +41,8 @@ class Worker {
     void start();
     /// Any thread.
     void publish(SnapshotPtr snapshot);
+    /// Has it look at ProxyShared::live. Any thread.
+    void wakeUp();
     void stop();
 
     /// Any thread: adds this worker's figures.
@@ -52,6 +54,7 @@ class Worker {
     void handle(EventSource& source, std::uint32_t events);
     bool watch(const Descriptor& descriptor, EventSource& source, std::uint32_t events);  ///< false: errno
 
+    void adoptOptions();
     void takeSnapshot();
     BackendCounters& countersOf(const Endpoint& backend);
 
