@@ -79,7 +79,7 @@ TEST(Changes, OfTheVipsAreLiveWhileTheFamiliesStay) {
     EXPECT_THAT(paths(dual.waiting), ElementsAre("vip.addresses", "vrrp.priority"));
     EXPECT_THAT(dual.applied, IsEmpty());
     EXPECT_EQ(dual.next.vip.addresses.size(), 1);
-    const Changes none = changes(running, configuration("", ""));
+    const Changes none = changes(running, configuration("loadBalancer: {algorithm: roundRobin}\n", ""));
     EXPECT_THAT(paths(none.waiting), ElementsAre("vip.addresses", "vip.interface"));
 }
 
