@@ -27,6 +27,8 @@ test_packages=(
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
     keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
     python3 python3-pytest python3-scapy python3-yaml
+    # A kernel of its own for what must not be done to the machine (tests/lab/guest.py).
+    user-mode-linux kmod
 )
 
 say() { printf '%s\n' "setup: $*"; }

@@ -1,6 +1,7 @@
 #include <linux/capability.h>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -29,6 +30,8 @@ std::vector<int> neededCapabilities(const config::Configuration& configuration) 
 }
 
 int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
+    // Until there is somebody to heed it, it must not end the agent.
+    std::signal(SIGHUP, SIG_IGN);
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
     // Before anything makes a thread, the log for one.
@@ -57,7 +60,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
         predecessor = std::move(*found);
         if (!predecessor) logging::info("agent", "no agent runs here from which to take over");
     }
-    return runAgent(derived->configuration, testament, guardian, std::move(predecessor));
+    return runAgent(derived->configuration, flags.source(), testament, guardian, std::move(predecessor));
 }
 
 }  // namespace
@@ -71,10 +74,14 @@ void addRun(Commands& commands) {
         "  fairlead run --vip 10.10.1.108 --kubeconfig '' --backend 10.10.1.83:6443 --backend "
         "10.10.1.84:6443\n"
         "\n"
-        "SIGTERM and SIGINT give the VIP to a peer and stop. --takeover upgrades in place: the agent that "
-        "runs\n"
-        "here, of whatever version, gives this one its listeners and its VIP, refuses nobody meanwhile, and\n"
-        "goes on serving the connections that it has until it is stopped.");
+        "SIGTERM and SIGINT give the VIP to a peer and stop. When the file of --config changes, and on "
+        "SIGHUP,\n"
+        "it is read again; what can be applied is, and the rest is named.\n"
+        "\n"
+        "--takeover upgrades in place: the agent that runs here, of whatever version, gives this one its\n"
+        "listeners and its VIP, refuses nobody meanwhile, and goes on serving the connections that it has "
+        "until\n"
+        "it is stopped.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
     const auto takesOver = std::make_shared<bool>(false);
     command->add_flag(

@@ -8,6 +8,10 @@
 
 namespace fairlead::lb {
 
+void Picker::setAlgorithm(Algorithm algorithm) {
+    if (std::exchange(algorithm_, algorithm) != algorithm && snapshot_) adopt(snapshot_);
+}
+
 void Picker::adopt(SnapshotPtr snapshot) {
     snapshot_ = std::move(snapshot);
     if (algorithm_ != Algorithm::SourceHash) return;

@@ -19,6 +19,8 @@ class Picker {
     /// `start` sets where round robin begins, so that workers don't all begin with the same backend.
     explicit Picker(Algorithm algorithm, std::size_t start = 0) : algorithm_(algorithm), turn_(start) {}
 
+    void setAlgorithm(Algorithm algorithm);
+
     /// Takes over a new set of backends.
     void adopt(SnapshotPtr snapshot);
 

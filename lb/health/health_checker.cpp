@@ -97,7 +97,7 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     }
 
     boost::asio::io_context& context;
-    const HealthCheckOptions options;
+    HealthCheckOptions options;
     const Report report;
     Prober prober;
     std::map<Endpoint, TargetPtr> targets;
@@ -120,6 +120,14 @@ void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
         position->second = std::make_shared<Impl::Target>(impl_->context, impl_->options);
         impl_->probe(endpoint, position->second);
     }
+}
+
+void HealthChecker::reconfigure(HealthCheckOptions options) {
+    impl_->options = std::move(options);
+    std::vector<Endpoint> targets;
+    for (const auto& [endpoint, target] : std::exchange(impl_->targets, {}))
+        targets.push_back(endpoint);
+    setTargets(targets);
 }
 
 void HealthChecker::stop() {

@@ -40,6 +40,9 @@ class HealthChecker {
     /// leaves the others' timers alone.
     void setTargets(const std::vector<Endpoint>& targets);
 
+    /// Probes in another way from now on, every target at once.
+    void reconfigure(HealthCheckOptions options);
+
     /// Cancels everything; no report comes after it.
     void stop();
 

@@ -49,7 +49,7 @@ class Proxy {
     /// sockets of the proxy that ran before, it takes those at its own endpoints, with the clients that wait
     /// there; the others are closed.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
-    /// `access` is called if the options say so.
+    /// `access` is called while the options say so.
     Proxy(ProxyOptions options, EventSink sink, AccessSink access = {},
           std::vector<ListeningSocket> inherited = {});
     ~Proxy();  ///< stop()
@@ -65,6 +65,10 @@ class Proxy {
 
     /// Accepts nobody any more; the connections that are open go on until stop().
     void drain();
+    /// Takes over algorithm, connectTimeout, idleTimeout, maxConnections and accessLog, and nothing else.
+    /// What is open stays; a connect under way keeps its time limit. Not while another member function that
+    /// changes something runs.
+    void reconfigure(const ProxyOptions& options);
 
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.
     void stop();

@@ -43,8 +43,8 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
-      picker_(shared.options.algorithm, index),
-      connectLimits_(shared.options.connectTimeout),
+      picker_(shared.live.algorithm, index),
+      connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),
       young_(kYoung) {
@@ -65,6 +65,10 @@ void Worker::publish(SnapshotPtr snapshot) {
         const std::lock_guard lock(mailboxMutex_);
         mailbox_ = std::move(snapshot);
     }
+    wakeUp();
+}
+
+void Worker::wakeUp() {
     // Its counter can't overflow, and a wake-up that is already pending is as good as this one.
     eventfd_write(wakeup_.get(), 1);
 }
@@ -125,6 +129,7 @@ void Worker::run() {
         }
         // Behind the events that were fetched with it: it moves connections to other sockets.
         if (std::exchange(woken_, false)) {
+            adoptOptions();
             takeSnapshot();
             if (draining_) acceptor_.close();
         }
@@ -150,7 +155,7 @@ int Worker::waitMilliseconds() const {
     if (!more_.empty()) return 0;
     TimePoint next = std::min({connectLimits_.wakeAt(), hedges_.wakeAt(), unspoken_.wakeAt(), young_.wakeAt(),
                                acceptor_.wakeAt(), nextLook_});
-    if (shared_.options.idleTimeout.count() > 0 && !connections_.empty())
+    if (shared_.live.idleTimeout.load().count() > 0 && !connections_.empty())
         next = std::min(next, nextIdleSweep_);
     if (next == TimePoint::max()) return -1;
     if (next <= now_) return 0;
@@ -181,6 +186,12 @@ void Worker::handle(EventSource& source, std::uint32_t events) {
             sideEvent(static_cast<Side&>(source), events);
             break;
     }
+}
+
+void Worker::adoptOptions() {
+    connectLimits_.setDelay(shared_.live.connectTimeout);
+    picker_.setAlgorithm(shared_.live.algorithm);
+    nextIdleSweep_ = now_;
 }
 
 void Worker::takeSnapshot() {
@@ -324,7 +335,7 @@ void Worker::pump(Connection& connection) {
 }
 
 void Worker::expireIdle() {
-    const auto limit = shared_.options.idleTimeout;
+    const auto limit = shared_.live.idleTimeout.load();
     if (limit.count() == 0 || now_ < nextIdleSweep_) return;
     nextIdleSweep_ = now_ + std::max<milliseconds>(limit / 4, milliseconds(10));
     // Backwards: close() fills the gap with the last one.
@@ -376,7 +387,7 @@ void Worker::note(const Connection& connection, End end) {
         record.backend = connection.server->backend.endpoint;
         record.connected = since(notes.connected);
     }
-    shared_.access->add(std::move(record));
+    if (AccessQueue* access = shared_.access) access->add(std::move(record));
 }
 
 void Worker::close(Connection& connection, End end) {

@@ -43,6 +43,8 @@ class Worker {
     void publish(SnapshotPtr snapshot);
     /// Any thread: accepts nobody any more from its next turn on, and goes on with those it has.
     void drain();
+    /// Has it look at ProxyShared::live. Any thread.
+    void wakeUp();
     void stop();
 
     /// Any thread: adds this worker's figures.
@@ -54,6 +56,7 @@ class Worker {
     void handle(EventSource& source, std::uint32_t events);
     bool watch(const Descriptor& descriptor, EventSource& source, std::uint32_t events);  ///< false: errno
 
+    void adoptOptions();
     void takeSnapshot();
     BackendCounters& countersOf(const Endpoint& backend);
 
