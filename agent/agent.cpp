@@ -46,6 +46,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// The source of the backends in a cluster's first minutes.
+constexpr const char* kOwnServer = "host";
+
 std::string joined(const std::vector<std::string>& parts) {
     std::string text;
     for (const std::string& part : parts) {
@@ -504,7 +507,7 @@ class Agent {
             });
     }
 
-    /// Last known good: the cache file, else `static`; the API replaces either.
+    /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
     void adoptFirstBackends() {
         std::vector<lb::Backend> members = fixedBackends();
         std::string source = "static";
@@ -516,6 +519,10 @@ class Agent {
                 members = std::move(*cached);
                 source = "cache";
             }
+        }
+        if (const auto& own = configuration_.backends.ownServer; own && members.empty()) {
+            members = {{.endpoint = *own, .name = configuration_.nodeName}};
+            source = kOwnServer;
         }
         setMembers(std::move(members), source);
     }
@@ -557,7 +564,8 @@ class Agent {
         }
         poolChanged();
         health_->setTargets(targets);
-        if (!configuration_.peers) tellPeers();
+        // That this host has an API server doesn't tell who else has: it isn't alone for that.
+        if (!configuration_.peers && source != kOwnServer) tellPeers();
     }
 
     /// Unicast: whom the election speaks with.
@@ -695,6 +703,8 @@ class Agent {
         if (report.kubernetes && !report.kubernetes->lastError.empty()) {
             report.warnings.push_back("kubernetes: " + report.kubernetes->lastError);
         }
+        if (report.kubernetes && !report.kubernetes->notice.empty())
+            report.warnings.push_back("kubernetes: " + report.kubernetes->notice);
         return report;
     }
 

@@ -41,7 +41,9 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     logging::configure(configuration->logging.format, configuration->logging.level);
     if (!reduced)
         logging::warning("agent", "keeps rights that it doesn't need", {{"cause", reduced.error()}});
-    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    const auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         err << derived.error() << '\n';
         return kWrong;
