@@ -38,11 +38,13 @@ struct Proxy::Impl {
     std::atomic<bool> running{false};
 };
 
-Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access) : impl_(std::make_unique<Impl>()) {
+Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, SuspicionSink suspect)
+    : impl_(std::make_unique<Impl>()) {
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
     options.maxConnections = connectionLimit(options);
     impl_->shared.options = options;
     impl_->shared.sink = std::move(sink);
+    impl_->shared.suspect = std::move(suspect);
     if (options.accessLog && access) {
         impl_->access = std::make_unique<AccessQueue>(std::move(access), impl_->shared.sink);
         impl_->shared.access = impl_->access.get();

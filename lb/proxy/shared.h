@@ -6,6 +6,7 @@
 
 #include "lb/event.h"
 #include "lb/options.h"
+#include "lb/suspicion.h"
 
 namespace fairlead::lb {
 
@@ -14,6 +15,7 @@ class AccessQueue;
 struct ProxyShared {
     ProxyOptions options;  ///< maxConnections and workers resolved
     EventSink sink;
+    SuspicionSink suspect;               ///< empty: nobody wants to know
     AccessQueue* access = nullptr;       ///< null: nobody wants to know
     std::atomic<std::uint32_t> open{0};  ///< connections over all workers
 };
