@@ -39,6 +39,7 @@
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
+#include "lb/local_addresses.h"
 #include "lb/proxy/proxy.h"
 
 namespace fairlead {
@@ -88,6 +89,7 @@ void logAccess(const lb::AccessRecord& record) {
                   {{"client", lb::toString(record.client)},
                    {"backend", text(record.backend)},
                    {"end", lb::toString(record.end)},
+                   {"state", lb::terminationState(record.end, record.backend.has_value())},
                    {"connectSeconds", record.connected ? seconds(*record.connected) : "-"},
                    {"seconds", seconds(record.lasted)},
                    {"toBackend", record.toBackend},
@@ -196,13 +198,19 @@ class Agent {
 
     void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent, logAccess,
-                                                 std::move(inherited));
+            proxy_ = std::make_unique<lb::Proxy>(
+                configuration_.loadBalancer, logBalancerEvent, logAccess,
+                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                },
+                std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, configuration_.healthCheck,
+            context_, probes,
             [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
         balancerHealth_ = std::make_unique<BalancerHealth>(
             context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
@@ -543,6 +551,7 @@ class Agent {
 
     void setMembers(std::vector<lb::Backend> members, const std::string& source) {
         backendSource_ = source;
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
         for (const lb::Backend& backend : change.added) {
             tell(logging::Level::Info, "balancer", "backend added",
@@ -591,7 +600,14 @@ class Agent {
              {{"backend", lb::toString(change->backend.endpoint)},
               {"name", change->backend.name},
               {"cause", change->detail}});
+        // One on this host may have come up because its address has only now arrived.
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+    }
+
+    /// Real traffic speaks against a backend; the probe decides.
+    void suspected(const lb::Endpoint& backend, lb::Suspicion kind) {
+        if (kind == lb::Suspicion::Hint || pool_.suspect(backend)) health_->suspect(backend);
     }
 
     void poolChanged() {

@@ -71,11 +71,13 @@ struct Proxy::Impl {
     std::atomic<bool> running{false};
 };
 
-Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, std::vector<ListeningSocket> inherited)
+Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, SuspicionSink suspect,
+             std::vector<ListeningSocket> inherited)
     : impl_(std::make_unique<Impl>()) {
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
     impl_->shared.options = options;
     impl_->shared.sink = std::move(sink);
+    impl_->shared.suspect = std::move(suspect);
     impl_->accessSink = std::move(access);
     impl_->adopt(options);
 
