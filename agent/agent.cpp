@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <expected>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,7 @@
 #include "agent/log/log.h"
 #include "agent/membership_hold.h"
 #include "agent/net/election.h"
+#include "agent/reload/reloader.h"
 #include "agent/takeover/takeover_server.h"
 #include "agent/version.h"
 #include "agent/vrrp/hmac.h"
@@ -38,6 +40,7 @@
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
+#include "lb/local_addresses.h"
 #include "lb/proxy/proxy.h"
 
 namespace fairlead {
@@ -90,6 +93,7 @@ void logAccess(const lb::AccessRecord& record) {
                   {{"client", lb::toString(record.client)},
                    {"backend", text(record.backend)},
                    {"end", lb::toString(record.end)},
+                   {"state", lb::terminationState(record.end, record.backend.has_value())},
                    {"connectSeconds", record.connected ? seconds(*record.connected) : "-"},
                    {"seconds", seconds(record.lasted)},
                    {"toBackend", record.toBackend},
@@ -118,8 +122,8 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
 /// thread.
 class Agent {
   public:
-    Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian,
-          std::optional<takeover::Predecessor> predecessor)
+    Agent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
+          guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor)
         : configuration_(configuration),
           routers_(config::routers(configuration)),
           testament_(testament),
@@ -130,7 +134,8 @@ class Agent {
           holdTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
-          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
+          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
+          reloader_(context_, std::move(source), reloadHooks()) {
         buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
         // What comes now wants ports and names that the predecessor has.
         if (predecessor) succeed(*predecessor);
@@ -139,6 +144,8 @@ class Agent {
         buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
+        if (election_ && configuration_.backends.kubernetes.events)
+            events_ = std::make_unique<kubernetes::EventWriter>([this] { return workingServer(); });
     }
 
     int run() {
@@ -161,6 +168,7 @@ class Agent {
         if (reflector_) reflector_->start();
         if (events_) events_->start();
         logStart();
+        reloader_.start();
         context_.run();
         // By now the VIP is long gone to a peer.
         if (events_) events_->stop(kLastEvents);
@@ -200,13 +208,19 @@ class Agent {
 
     void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent, logAccess,
-                                                 std::move(inherited));
+            proxy_ = std::make_unique<lb::Proxy>(
+                configuration_.loadBalancer, logBalancerEvent, logAccess,
+                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                },
+                std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, configuration_.healthCheck,
+            context_, probes,
             [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
         balancerHealth_ = std::make_unique<BalancerHealth>(
             context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
@@ -396,10 +410,78 @@ class Agent {
             throw located(configuration_, "vrrp.authentication.keyFile", std::runtime_error(file.error()));
         if (!file->warning.empty()) logging::warning("vrrp", file->warning);
         authentication::warnOfUnsynchronisedClock();
-        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(file->keys);
+        keys_ = file->keys;
+        makeRouters();
+        replayKeeper_.emplace(configuration_.replayFile, routers_);
+    }
+
+    void makeRouters() {
+        routers_ = config::routers(configuration_);
+        if (keys_.empty()) return;
+        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(keys_);
         for (vrrp::RouterOptions& router : routers_)
             router.authenticator = authenticator;
-        replayKeeper_.emplace(configuration_.replayFile, routers_);
+    }
+
+    reload::Hooks reloadHooks() {
+        return {.running = [this]() -> const config::Configuration& { return configuration_; },
+                .apply = [this](const config::Changes& changes) { return apply(changes); },
+                .tell =
+                    [this](logging::Level level, std::string_view message,
+                           const std::vector<logging::Field>& fields) {
+                        recorder_.record(level, "config", message, fields);
+                    }};
+    }
+
+    /// See reload::Hooks. What can fail comes first.
+    std::expected<std::string, std::string> apply(const config::Changes& changes) {
+        std::string byFiles;
+        if (!keys_.empty()) {
+            auto file = authentication::readHmacKeyFile(changes.next.keyFile);
+            if (!file) return std::unexpected(file.error());
+            if (file->keys != keys_) byFiles = "authentication keys read again";
+            keys_ = std::move(file->keys);
+        }
+        configuration_ = changes.next;
+        if (changes.touches("logging."))
+            logging::configure(configuration_.logging.format, configuration_.logging.level);
+        if (election_ && (changes.touches("vip.") || changes.touches("vrrp.") || !byFiles.empty())) {
+            makeRouters();
+            election_->reconfigure(routers_);
+        }
+        if (changes.touches("loadBalancer.")) proxy_->reconfigure(configuration_.loadBalancer);
+        if (changes.touches("loadBalancer.healthCheck.")) {
+            pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
+            health_->reconfigure(configuration_.healthCheck);
+            balancerHealth_->reconfigure(configuration_.healthCheck);
+        }
+        if (changes.touches("checks")) checks_->setChecks(configuration_.checks);
+        if (changes.touches("vrrp.priority") || changes.touches("checks")) updatePriority("configuration");
+        if (changes.touches("backends.") || changes.touches("vip.addresses")) changeBackends(changes);
+        if (changes.touches("vrrp.peers")) tellPeers();
+        return byFiles;
+    }
+
+    /// What the API says, asked another way, replaces the backends; until then they stay.
+    void changeBackends(const config::Changes& changes) {
+        if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
+            changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
+            ++reflectorRun_;
+            hold_ = {};
+            holdTimer_.cancel();
+            std::shared_ptr<kubernetes::Reflector> former;
+            {
+                const std::lock_guard lock(reflectorMutex_);
+                former = std::exchange(reflector_, nullptr);
+            }
+            if (former) former->stop();
+            if (!configuration_.backends.kubernetes.kubeconfig.empty()) {
+                buildReflector();
+                reflector_->start();
+            }
+        }
+        const bool fixed = backendSource_ == "static" || !reflector_;
+        if (fixed && !configuration_.backends.fixed.empty()) setMembers(fixedBackends(), "static");
     }
 
     void scheduleSaves() {
@@ -447,6 +529,16 @@ class Agent {
         return servers;
     }
 
+    /// On the thread of the writer of Events.
+    [[nodiscard]] std::optional<kubernetes::WorkingServer> workingServer() {
+        std::shared_ptr<kubernetes::Reflector> reflector;
+        {
+            const std::lock_guard lock(reflectorMutex_);
+            reflector = reflector_;
+        }
+        return reflector ? reflector->working() : std::nullopt;
+    }
+
     /// From the API, on this thread.
     void adopt(std::vector<lb::Backend> wanted) {
         setMembers(hold_.take(std::move(wanted), alive(), Clock::now()), "kubernetes");
@@ -479,28 +571,26 @@ class Agent {
     }
 
     void buildReflector() {
-        reflector_ = std::make_unique<kubernetes::Reflector>(
+        auto reflector = std::make_shared<kubernetes::Reflector>(
             reflectorOptions(configuration_),
-            [this](std::vector<lb::Backend> members) {
+            [this, run = reflectorRun_,
+             cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
                 // Saved here and not on the control thread: a disk that hangs must not stop the health
                 // checks.
-                saveCache(members);
-                boost::asio::post(
-                    context_, [this, members = std::move(members)]() mutable { adopt(std::move(members)); });
+                saveCache(cacheFile, members);
+                boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
+                    if (run == reflectorRun_) adopt(std::move(members));
+                });
             },
             [this] { return serversToAsk(); });
-        if (election_ && configuration_.backends.kubernetes.events)
-            events_ = std::make_unique<kubernetes::EventWriter>([this] { return reflector_->working(); });
+        const std::lock_guard lock(reflectorMutex_);
+        reflector_ = std::move(reflector);
     }
 
     /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
     void adoptFirstBackends() {
-        std::vector<lb::Backend> members;
-        members.reserve(configuration_.backends.fixed.size());
+        std::vector<lb::Backend> members = fixedBackends();
         std::string source = "static";
-        for (const lb::Endpoint& endpoint : configuration_.backends.fixed) {
-            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
-        }
         if (!configuration_.backends.cacheFile.empty() && reflector_) {
             auto cached = kubernetes::loadBackendCache(configuration_.backends.cacheFile);
             if (!cached) {
@@ -517,14 +607,23 @@ class Agent {
         setMembers(std::move(members), source);
     }
 
-    void saveCache(const std::vector<lb::Backend>& members) const {
-        if (configuration_.backends.cacheFile.empty()) return;
-        const auto saved = kubernetes::saveBackendCache(configuration_.backends.cacheFile, members);
+    [[nodiscard]] std::vector<lb::Backend> fixedBackends() const {
+        std::vector<lb::Backend> members;
+        members.reserve(configuration_.backends.fixed.size());
+        for (const lb::Endpoint& endpoint : configuration_.backends.fixed)
+            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
+        return members;
+    }
+
+    static void saveCache(const std::string& file, const std::vector<lb::Backend>& members) {
+        if (file.empty()) return;
+        const auto saved = kubernetes::saveBackendCache(file, members);
         if (!saved) logging::warning("agent", "cannot save the backend cache", {{"cause", saved.error()}});
     }
 
     void setMembers(std::vector<lb::Backend> members, const std::string& source) {
         backendSource_ = source;
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
         for (const lb::Backend& backend : change.added) {
             tell(logging::Level::Info, "balancer", "backend added",
@@ -547,14 +646,20 @@ class Agent {
         poolChanged();
         health_->setTargets(targets);
         // That this host has an API server doesn't tell who else has: it isn't alone for that.
-        if (election_ && !configuration_.peers && source != kOwnServer &&
-            configuration_.vrrp.transport == vrrp::Transport::Unicast) {
-            std::vector<boost::asio::ip::address> hosts;
-            hosts.reserve(targets.size());
-            for (const lb::Endpoint& target : targets)
-                hosts.push_back(target.address);
-            election_->setPeers(std::move(hosts));
+        if (!configuration_.peers && source != kOwnServer) tellPeers();
+    }
+
+    /// Unicast: whom the election speaks with.
+    void tellPeers() {
+        if (!election_ || configuration_.vrrp.transport != vrrp::Transport::Unicast) return;
+        net::PeersUpdate update{
+            .hosts = configuration_.peers.value_or(std::vector<boost::asio::ip::address>()),
+            .areNodes = !configuration_.peers};
+        if (update.areNodes) {
+            for (const lb::BackendView& member : pool_.view())
+                update.hosts.push_back(member.backend.endpoint.address);
         }
+        election_->setPeers(std::move(update));
     }
 
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
@@ -568,8 +673,15 @@ class Agent {
              {{"backend", lb::toString(change->backend.endpoint)},
               {"name", change->backend.name},
               {"cause", change->detail}});
+        // One on this host may have come up because its address has only now arrived.
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
         if (down) releaseHeld();
+    }
+
+    /// Real traffic speaks against a backend; the probe decides.
+    void suspected(const lb::Endpoint& backend, lb::Suspicion kind) {
+        if (kind == lb::Suspicion::Hint || pool_.suspect(backend)) health_->suspect(backend);
     }
 
     void poolChanged() {
@@ -713,6 +825,8 @@ class Agent {
                 "there is no guardian, so a crash of the agent moves the VIP only when the peers miss it" +
                 (guardian_.problem().empty() ? "" : ": " + guardian_.problem()));
         }
+        for (std::string& warning : reloader_.warnings())
+            report.warnings.push_back(std::move(warning));
         if (report.fallOpen)
             report.warnings.emplace_back("no backend passes its health check; all of them are tried");
         if (report.backends.empty())
@@ -741,6 +855,7 @@ class Agent {
         saveTimer_.cancel();
         holdTimer_.cancel();
         if (std::exchange(stopped_, true)) return;
+        reloader_.stop();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
@@ -750,7 +865,8 @@ class Agent {
         if (takeover_) takeover_->stop();
     }
 
-    const config::Configuration& configuration_;
+    config::Configuration configuration_;       ///< what is in force, as reloads have changed it
+    vrrp::HmacKeys keys_;                       ///< with HMAC
     std::vector<vrrp::RouterOptions> routers_;  ///< one for each family among the VIPs
     guard::Testament& testament_;
     guard::Guardian& guardian_;
@@ -775,9 +891,12 @@ class Agent {
     std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
-    std::unique_ptr<kubernetes::Reflector> reflector_;
-    std::unique_ptr<kubernetes::EventWriter> events_;  ///< after what it asks
+    std::mutex reflectorMutex_;  ///< another one takes its place, while the writer of Events asks it
+    std::shared_ptr<kubernetes::Reflector> reflector_;
+    unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
     MembershipHold hold_;
+    std::unique_ptr<kubernetes::EventWriter> events_;
+    reload::Reloader reloader_;
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
@@ -790,10 +909,10 @@ class Agent {
 
 }  // namespace
 
-int runAgent(const config::Configuration& configuration, guard::Testament& testament,
+int runAgent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
              guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor) {
     std::signal(SIGPIPE, SIG_IGN);
-    Agent agent(configuration, testament, guardian, std::move(predecessor));
+    Agent agent(configuration, std::move(source), testament, guardian, std::move(predecessor));
     return agent.run();
 }
 

@@ -44,6 +44,8 @@ class BalancerHealth {
     /// no backend but its own yet, and must not take the VIP from those that work.
     void poolChanged(const std::vector<boost::asio::ip::address>& otherHosts);
 
+    void reconfigure(const lb::HealthCheckOptions& options) { peers_.reconfigure(options); }
+
     void stop() { peers_.stop(); }
 
   private:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Stands in for a Kubernetes API server: /readyz, and LIST and WATCH of Nodes over TLS, with faults on command.
 
-    api_stand_in.py --certificate FILE --key FILE [--client-ca FILE] [--token TOKEN] [--address 127.0.0.1] [--port 0]
+    api_stand_in.py --certificate FILE --key FILE [--client-ca FILE] [--token TOKEN] [--closed] [--address 127.0.0.1] [--port 0]
 
 The first line on stdout is {"port": …, "control": …}. With --client-ca or --token a request needs a certificate of that CA
-or that bearer token, otherwise it gets 401. It ends when its stdin does, so that it never outlives who started it.
+or that bearer token, otherwise it gets 401; with --closed /readyz and /livez need it, too. It ends when its stdin does, so
+that it never outlives who started it.
 
 The control port speaks plain HTTP on loopback. GET: {"resourceVersion", "watches": open ones, "requests": paths so far}.
 POST one JSON object, `do` says what:
@@ -271,6 +272,8 @@ class Api(BaseHTTPRequestHandler):
             self.world.requests.append(self.path)
         while self.world.stalled.is_set():
             time.sleep(0.02)
+        if self.options.closed and not self.known():
+            return self.answer_status(401, "Unauthorized", "Unauthorized")
         if url.path == "/livez":
             return self.answer(200, b"ok")
         if url.path == "/readyz":
@@ -453,6 +456,7 @@ def main():
     parser.add_argument("--certificate", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--client-ca")
+    parser.add_argument("--closed", action="store_true")
     parser.add_argument("--token")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
