@@ -645,8 +645,7 @@ class Agent {
         }
         poolChanged();
         health_->setTargets(targets);
-        // That this host has an API server doesn't tell who else has: it isn't alone for that.
-        if (!configuration_.peers && source != kOwnServer) tellPeers();
+        if (!configuration_.peers) tellPeers();
     }
 
     /// Unicast: whom the election speaks with.
@@ -656,6 +655,8 @@ class Agent {
             .hosts = configuration_.peers.value_or(std::vector<boost::asio::ip::address>()),
             .areNodes = !configuration_.peers};
         if (update.areNodes) {
+            // That this host has an API server doesn't tell who else has: it isn't alone for that.
+            if (backendSource_ == kOwnServer) return;
             for (const lb::BackendView& member : pool_.view())
                 update.hosts.push_back(member.backend.endpoint.address);
         }
