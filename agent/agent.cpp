@@ -32,18 +32,23 @@
 #include "agent/log/log.h"
 #include "agent/net/election.h"
 #include "agent/reload/reloader.h"
+#include "agent/takeover/takeover_server.h"
 #include "agent/version.h"
 #include "agent/vrrp/hmac.h"
 #include "agent/vrrp/priority.h"
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
+#include "lb/local_addresses.h"
 #include "lb/proxy/proxy.h"
 
 namespace fairlead {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// The source of the backends in a cluster's first minutes.
+constexpr const char* kOwnServer = "host";
 
 std::string joined(const std::vector<std::string>& parts) {
     std::string text;
@@ -84,6 +89,7 @@ void logAccess(const lb::AccessRecord& record) {
                   {{"client", lb::toString(record.client)},
                    {"backend", text(record.backend)},
                    {"end", lb::toString(record.end)},
+                   {"state", lb::terminationState(record.end, record.backend.has_value())},
                    {"connectSeconds", record.connected ? seconds(*record.connected) : "-"},
                    {"seconds", seconds(record.lasted)},
                    {"toBackend", record.toBackend},
@@ -113,7 +119,7 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
 class Agent {
   public:
     Agent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
-          guard::Guardian& guardian)
+          guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor)
         : configuration_(configuration),
           routers_(config::routers(configuration)),
           testament_(testament),
@@ -121,12 +127,16 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
           reloader_(context_, std::move(source), reloadHooks()) {
-        buildBalancer();
+        buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
+        // What comes now wants ports and names that the predecessor has.
+        if (predecessor) succeed(*predecessor);
         buildAdmin();
         buildControl();
+        buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
     }
@@ -186,14 +196,21 @@ class Agent {
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
-    void buildBalancer() {
+    void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent, logAccess);
+            proxy_ = std::make_unique<lb::Proxy>(
+                configuration_.loadBalancer, logBalancerEvent, logAccess,
+                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                },
+                std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, configuration_.healthCheck,
+            context_, probes,
             [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
         balancerHealth_ = std::make_unique<BalancerHealth>(
             context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
@@ -204,6 +221,61 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    void succeed(takeover::Predecessor& predecessor) {
+        auto estate = predecessor.release();
+        if (!estate) throw std::runtime_error(estate.error());
+        estate_ = std::move(*estate);
+        checks_->adopt(estate_.checks);
+        const bool master = estate_.master4 || estate_.master6;
+        tell(logging::Level::Info, "agent", "took over from the agent that ran before",
+             {{"vip", master ? "held by it, and held on" : "not held"}});
+    }
+
+    void buildTakeover() {
+        try {
+            takeover_ = std::make_unique<takeover::TakeoverServer>(
+                context_, configuration_.vrrp.virtualRouterId,
+                takeover::TakeoverServer::Handlers{.listeners = [this] { return proxy_->listeners(); },
+                                                   .release = [this] { return handEverythingOver(); }});
+        } catch (const std::exception& error) {
+            logging::warning("agent", "no other agent can take over from this one (run --takeover)",
+                             {{"cause", error.what()}});
+        }
+    }
+
+    /// To another agent of this host. What is left to do is to serve the connections that are open.
+    takeover::Estate handEverythingOver() {
+        proxy_->drain();
+        takeover::Estate estate;
+        if (election_) {
+            election_->release();
+            for (const vrrp::RouterStatus& router : routerStates()) {
+                if (router.state == vrrp::State::Master)
+                    (router.ipv6 ? estate.master6 : estate.master4) = true;
+            }
+        }
+        for (const checks::CheckStatus& check : checks_->status()) {
+            if (check.decided) estate.checks[check.name] = check.up;
+        }
+        stopAllButTheBalancer();
+        tell(logging::Level::Info, "agent", "another agent of this host has taken over",
+             {{"open", proxy_->statistics().open},
+              {"action", "serving the connections that are open; electing and accepting no more"}});
+        awaitDrained();
+        return estate;
+    }
+
+    /// An agent that ended now would be started again by whoever keeps it running, and take over in its turn.
+    void awaitDrained() {
+        drainTimer_.expires_after(std::chrono::seconds(1));
+        drainTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            if (proxy_->statistics().open > 0) return awaitDrained();
+            tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
+                 {});
+        });
     }
 
     void buildAdmin() {
@@ -310,6 +382,8 @@ class Agent {
             .peersAreNodes = !configuration_.peers,
             .lastWill = [this](std::size_t router, const net::LastWill* will) { keepLastWill(router, will); },
             .replayStates = replayKeeper_ ? replayKeeper_->states() : std::vector<vrrp::ReplayState>()};
+        for (const vrrp::RouterOptions& router : routers_)
+            options.holding.push_back(router.ipv6() ? estate_.master6 : estate_.master4);
         election_ = std::make_unique<net::Election>(
             std::move(options),
             // The election's thread must not wait for a log line to be written.
@@ -441,7 +515,7 @@ class Agent {
             });
     }
 
-    /// Last known good: the cache file, else `static`; the API replaces either.
+    /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
     void adoptFirstBackends() {
         std::vector<lb::Backend> members = fixedBackends();
         std::string source = "static";
@@ -453,6 +527,10 @@ class Agent {
                 members = std::move(*cached);
                 source = "cache";
             }
+        }
+        if (const auto& own = configuration_.backends.ownServer; own && members.empty()) {
+            members = {{.endpoint = *own, .name = configuration_.nodeName}};
+            source = kOwnServer;
         }
         setMembers(std::move(members), source);
     }
@@ -473,6 +551,7 @@ class Agent {
 
     void setMembers(std::vector<lb::Backend> members, const std::string& source) {
         backendSource_ = source;
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
         for (const lb::Backend& backend : change.added) {
             tell(logging::Level::Info, "balancer", "backend added",
@@ -494,7 +573,8 @@ class Agent {
         }
         poolChanged();
         health_->setTargets(targets);
-        if (!configuration_.peers) tellPeers();
+        // That this host has an API server doesn't tell who else has: it isn't alone for that.
+        if (!configuration_.peers && source != kOwnServer) tellPeers();
     }
 
     /// Unicast: whom the election speaks with.
@@ -520,7 +600,14 @@ class Agent {
              {{"backend", lb::toString(change->backend.endpoint)},
               {"name", change->backend.name},
               {"cause", change->detail}});
+        // One on this host may have come up because its address has only now arrived.
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+    }
+
+    /// Real traffic speaks against a backend; the probe decides.
+    void suspected(const lb::Endpoint& backend, lb::Suspicion kind) {
+        if (kind == lb::Suspicion::Hint || pool_.suspect(backend)) health_->suspect(backend);
     }
 
     void poolChanged() {
@@ -632,24 +719,34 @@ class Agent {
         if (report.kubernetes && !report.kubernetes->lastError.empty()) {
             report.warnings.push_back("kubernetes: " + report.kubernetes->lastError);
         }
+        if (report.kubernetes && !report.kubernetes->notice.empty())
+            report.warnings.push_back("kubernetes: " + report.kubernetes->notice);
         return report;
     }
 
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
         if (election_) election_->stop();
+        stopAllButTheBalancer();
+        drainTimer_.cancel();
+        health_->stop();
+        proxy_->stop();
+        // Behind what the other threads posted until they ended, so that their last events are logged.
+        boost::asio::post(context_, [this] { context_.stop(); });
+    }
+
+    /// And the health checks, so that connections to a backend that dies are still reset. Idempotent.
+    void stopAllButTheBalancer() {
         saveTimer_.cancel();
+        if (std::exchange(stopped_, true)) return;
         reloader_.stop();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
-        health_->stop();
         admin_->stop();
         if (control_) control_->stop();
-        proxy_->stop();
-        // Behind what the other threads posted until they ended, so that their last events are logged.
-        boost::asio::post(context_, [this] { context_.stop(); });
+        if (takeover_) takeover_->stop();
     }
 
     config::Configuration configuration_;       ///< what is in force, as reloads have changed it
@@ -661,6 +758,9 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
+    boost::asio::steady_timer drainTimer_;
+    takeover::Estate estate_;                                   ///< what the agent before left us
+    bool stopped_ = false;                                      ///< everything but the balancer
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
@@ -672,6 +772,7 @@ class Agent {
     std::unique_ptr<checks::CheckRunner> checks_;
     std::unique_ptr<admin::HttpServer> admin_;
     std::unique_ptr<control::ControlServer> control_;
+    std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
     std::unique_ptr<kubernetes::Reflector> reflector_;
     unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
@@ -689,9 +790,9 @@ class Agent {
 }  // namespace
 
 int runAgent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
-             guard::Guardian& guardian) {
+             guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor) {
     std::signal(SIGPIPE, SIG_IGN);
-    Agent agent(configuration, std::move(source), testament, guardian);
+    Agent agent(configuration, std::move(source), testament, guardian, std::move(predecessor));
     return agent.run();
 }
 

@@ -8,6 +8,7 @@
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/reload/source.h"
+#include "agent/takeover/predecessor.h"
 
 namespace fairlead {
 
@@ -15,8 +16,8 @@ namespace fairlead {
 /// and node name are derived; `source` is where it can be read again when it changes (agent/reload). Returns
 /// 0 after a clean stop. Throws std::runtime_error (one line: what, and the configuration line it comes from)
 /// if something that the agent can't work without isn't to be had: a port in use, a missing interface or
-/// capability.
+/// capability. `predecessor`: the agent whose work it takes over, if any.
 int runAgent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
-             guard::Guardian& guardian);
+             guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor);
 
 }  // namespace fairlead

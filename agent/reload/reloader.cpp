@@ -94,7 +94,9 @@ std::expected<config::Configuration, std::vector<std::string>> Reloader::wanted(
                                                                                 bool warn) {
     config::ParseResult parsed = config::parse(text, source_.file, source_.flags);
     if (!parsed.errors.empty()) return std::unexpected(std::move(parsed.errors));
-    auto derived = config::derive(std::move(parsed.configuration), config::readHostFacts());
+    const config::HostFacts host =
+        config::readHostFacts(parsed.configuration.backends.kubernetes.apiServerManifest);
+    auto derived = config::derive(std::move(parsed.configuration), host);
     if (!derived) return std::unexpected(std::vector{derived.error()});
     if (warn) {
         for (const auto& list : {parsed.warnings, derived->warnings}) {

@@ -7,6 +7,7 @@
 
 #include "lb/event.h"
 #include "lb/options.h"
+#include "lb/suspicion.h"
 
 namespace fairlead::lb {
 
@@ -24,6 +25,7 @@ struct ProxyShared {
     ProxyOptions options;  ///< as they were at the start, `workers` resolved
     LiveOptions live;
     EventSink sink;
+    SuspicionSink suspect;                       ///< empty: nobody wants to know
     std::atomic<AccessQueue*> access = nullptr;  ///< null: nobody wants to know
     std::atomic<std::uint32_t> open{0};          ///< connections over all workers
 };
