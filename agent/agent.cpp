@@ -30,6 +30,7 @@
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
+#include "agent/membership_hold.h"
 #include "agent/net/election.h"
 #include "agent/reload/reloader.h"
 #include "agent/takeover/takeover_server.h"
@@ -46,6 +47,9 @@ namespace fairlead {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// At the end, for Events about it.
+constexpr std::chrono::milliseconds kLastEvents{500};
 
 /// The source of the backends in a cluster's first minutes.
 constexpr const char* kOwnServer = "host";
@@ -127,6 +131,7 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          holdTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
@@ -139,6 +144,8 @@ class Agent {
         buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
+        if (election_ && configuration_.backends.kubernetes.events)
+            events_ = std::make_unique<kubernetes::EventWriter>([this] { return workingServer(); });
     }
 
     int run() {
@@ -159,9 +166,12 @@ class Agent {
         scheduleSaves();
         checks_->start();
         if (reflector_) reflector_->start();
+        if (events_) events_->start();
         logStart();
         reloader_.start();
         context_.run();
+        // By now the VIP is long gone to a peer.
+        if (events_) events_->stop(kLastEvents);
         tell(logging::Level::Info, "agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
         return 0;
     }
@@ -457,7 +467,14 @@ class Agent {
         if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
             changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
             ++reflectorRun_;
-            reflector_.reset();
+            hold_ = {};
+            holdTimer_.cancel();
+            std::shared_ptr<kubernetes::Reflector> former;
+            {
+                const std::lock_guard lock(reflectorMutex_);
+                former = std::exchange(reflector_, nullptr);
+            }
+            if (former) former->stop();
             if (!configuration_.backends.kubernetes.kubeconfig.empty()) {
                 buildReflector();
                 reflector_->start();
@@ -497,8 +514,64 @@ class Agent {
                                   .messages = {messages.data(), messages.size()}});
     }
 
+    /// On the reflector's thread. Whoever joins a cluster knows no other host's API server yet, but hears who
+    /// takes part in the election.
+    [[nodiscard]] std::vector<lb::Endpoint> serversToAsk() {
+        std::vector<lb::Endpoint> servers;
+        {
+            const std::lock_guard lock(otherServersMutex_);
+            servers = otherServers_;
+        }
+        for (const boost::asio::ip::address& host : otherHosts()) {
+            const lb::Endpoint server{.address = host, .port = configuration_.backends.port};
+            if (std::ranges::find(servers, server) == servers.end()) servers.push_back(server);
+        }
+        return servers;
+    }
+
+    /// On the thread of the writer of Events.
+    [[nodiscard]] std::optional<kubernetes::WorkingServer> workingServer() {
+        std::shared_ptr<kubernetes::Reflector> reflector;
+        {
+            const std::lock_guard lock(reflectorMutex_);
+            reflector = reflector_;
+        }
+        return reflector ? reflector->working() : std::nullopt;
+    }
+
+    /// From the API, on this thread.
+    void adopt(std::vector<lb::Backend> wanted) {
+        setMembers(hold_.take(std::move(wanted), alive(), Clock::now()), "kubernetes");
+        scheduleHold();
+    }
+
+    [[nodiscard]] MembershipHold::Alive alive() const {
+        return [this](const lb::Endpoint& endpoint) {
+            const std::vector<lb::BackendView> members = pool_.view();
+            return std::ranges::any_of(members, [&](const lb::BackendView& member) {
+                return member.backend.endpoint == endpoint && member.health == lb::Health::Up;
+            });
+        };
+    }
+
+    /// Time has passed or a backend has died: who is only held may go.
+    void releaseHeld() {
+        if (!hold_.due()) return;
+        setMembers(hold_.again(alive(), Clock::now()), "kubernetes");
+        scheduleHold();
+    }
+
+    void scheduleHold() {
+        const auto due = hold_.due();
+        if (!due) return;
+        holdTimer_.expires_at(*due);
+        holdTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) releaseHeld();
+        });
+    }
+
     void buildReflector() {
-        reflector_ = std::make_unique<kubernetes::Reflector>(
+        auto reflector = std::make_shared<kubernetes::Reflector>(
             reflectorOptions(configuration_),
             [this, run = reflectorRun_,
              cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
@@ -506,13 +579,12 @@ class Agent {
                 // checks.
                 saveCache(cacheFile, members);
                 boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
-                    if (run == reflectorRun_) setMembers(std::move(members), "kubernetes");
+                    if (run == reflectorRun_) adopt(std::move(members));
                 });
             },
-            [this] {
-                const std::lock_guard lock(otherServersMutex_);
-                return otherServers_;
-            });
+            [this] { return serversToAsk(); });
+        const std::lock_guard lock(reflectorMutex_);
+        reflector_ = std::move(reflector);
     }
 
     /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
@@ -593,6 +665,7 @@ class Agent {
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
         metrics_.observeProbe(backend, result.took);
         const std::optional<lb::HealthChange> change = pool_.report(backend, result, Clock::now());
+        if (!pool_.anyReachable()) balancerHealth_->poolChanged(otherHosts());
         if (!change) return;
         const bool down = change->to == lb::Health::Down;
         tell(down ? logging::Level::Warning : logging::Level::Info, "balancer",
@@ -603,6 +676,7 @@ class Agent {
         // One on this host may have come up because its address has only now arrived.
         if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+        if (down) releaseHeld();
     }
 
     /// Real traffic speaks against a backend; the probe decides.
@@ -623,7 +697,23 @@ class Agent {
             }
         }
         proxy_->publish(pool_.snapshot());
-        balancerHealth_->poolChanged();
+        balancerHealth_->poolChanged(otherHosts());
+    }
+
+    /// Whoever takes part in the election beside this host, as far as it is known. Any thread. Not link-local
+    /// addresses, which tell nothing without an interface.
+    [[nodiscard]] std::vector<boost::asio::ip::address> otherHosts() const {
+        std::vector<boost::asio::ip::address> hosts;
+        const auto add = [&hosts](const boost::asio::ip::address& host) {
+            if (!host.is_v6() || !host.to_v6().is_link_local()) hosts.push_back(host);
+        };
+        for (const vrrp::RouterStatus& router : routerStates()) {
+            for (const vrrp::PeerStatus& peer : router.peers)
+                add(peer.address);
+            for (const vrrp::CandidateStatus& candidate : router.candidates)
+                add(candidate.address);
+        }
+        return hosts;
     }
 
     /// From the checks to the priority that is advertised.
@@ -664,6 +754,7 @@ class Agent {
                       {"from", vrrp::toString(transition.from)},
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
+                writeEvent(transition);
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -673,6 +764,30 @@ class Agent {
                 logging::warning("vrrp", event.text);
                 break;
         }
+    }
+
+    /// To the cluster, where it can be told.
+    void writeEvent(const vrrp::Transition& transition) {
+        if (!events_) return;
+        const bool holds = transition.to == vrrp::State::Master;
+        const bool fault = transition.to == vrrp::State::Fault;
+        if (!holds && !fault && transition.from != vrrp::State::Master) return;
+        std::vector<std::string> vips;
+        for (const auto& address : configuration_.vip.addresses) {
+            if (address.is_v6() == transition.ipv6) vips.push_back(address.to_string());
+        }
+        const std::string vip =
+            "the virtual IP " + joined(vips) + " (VRID " + std::to_string(transition.virtualRouterId) + ")";
+        events_->write({.node = configuration_.nodeName,
+                        .reason = holds   ? "VIPAcquired"
+                                  : fault ? "VIPFault"
+                                          : "VIPReleased",
+                        .message = (holds   ? "This host now holds " + vip
+                                    : fault ? "This host can't hold " + vip
+                                            : "This host no longer holds " + vip) +
+                                   ": " + transition.cause,
+                        .warning = fault,
+                        .when = std::chrono::system_clock::now()});
     }
 
     /// Why the agent isn't ready to serve, empty if it is.
@@ -738,6 +853,7 @@ class Agent {
     /// And the health checks, so that connections to a backend that dies are still reset. Idempotent.
     void stopAllButTheBalancer() {
         saveTimer_.cancel();
+        holdTimer_.cancel();
         if (std::exchange(stopped_, true)) return;
         reloader_.stop();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
@@ -758,6 +874,7 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
+    boost::asio::steady_timer holdTimer_;
     boost::asio::steady_timer drainTimer_;
     takeover::Estate estate_;                                   ///< what the agent before left us
     bool stopped_ = false;                                      ///< everything but the balancer
@@ -774,8 +891,11 @@ class Agent {
     std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
-    std::unique_ptr<kubernetes::Reflector> reflector_;
+    std::mutex reflectorMutex_;  ///< another one takes its place, while the writer of Events asks it
+    std::shared_ptr<kubernetes::Reflector> reflector_;
     unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
+    MembershipHold hold_;
+    std::unique_ptr<kubernetes::EventWriter> events_;
     reload::Reloader reloader_;
 
     std::string backendSource_ = "static";

@@ -48,6 +48,7 @@ struct Kubernetes {
     } addressFamily = Family::Auto;  ///< auto: that of the first VIP
     /// This host's; empty: it isn't read.
     std::string apiServerManifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+    bool events = true;  ///< an Event on this host's Node for each move of the VIP, where it may write it
 };
 
 struct Backends {

@@ -458,6 +458,13 @@ void addBackends(std::vector<Key>& table) {
                      .type = "auto, ipv4 or ipv6",
                      .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
                  FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(
+        withBoolean({.path = "backends.kubernetes.events",
+                     .flag = "--events",
+                     .type = "true or false",
+                     .help = "Writes an Event on this host's Node whenever it takes or loses the VIP, if its "
+                             "identity may (kubectl describe node)."},
+                    FAIRLEAD_FIELD(backends.kubernetes.events)));
     table.push_back(withText(
         Key{.path = "backends.kubernetes.apiServerManifest",
             .flag = "--api-server-manifest",
