@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "agent/balancer_health.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
+#include "agent/data_path.h"
 #include "agent/history/recorder.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
@@ -36,7 +38,6 @@
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
-#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 namespace {
@@ -136,7 +137,11 @@ class Agent {
         });
         // The VIP comes last: whoever it attracts must find a working balancer behind it.
         adoptFirstBackends();
-        proxy_->start();
+        try {
+            dataPath_->start();
+        } catch (const std::exception& error) {
+            throw located(configuration_, "loadBalancer.dataPath", error);
+        }
         try {
             if (election_) election_->start();
         } catch (const std::exception& error) {
@@ -174,24 +179,30 @@ class Agent {
             fields.emplace_back("vip", "none: the balancer works alone");
         }
         std::vector<std::string> listeners;
-        for (const lb::Endpoint& listener : proxy_->endpoints())
+        for (const lb::Endpoint& listener : dataPath_->endpoints())
             listeners.push_back(lb::toString(listener));
         fields.emplace_back("balancer", joined(listeners));
+        if (configuration_.inKernel()) fields.emplace_back("dataPath", toString(configuration_.dataPath));
         fields.emplace_back("admin", lb::toString(admin_->endpoint()));
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
     void buildBalancer() {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent, logAccess);
+            dataPath_ = makeDataPath(configuration_, logBalancerEvent, logAccess);
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
         health_ = std::make_unique<lb::HealthChecker>(
             context_, configuration_.healthCheck,
-            [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
+            [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+                for (const lb::BackendView& member : pool_.view()) {
+                    const lb::Endpoint& backend = member.backend.endpoint;
+                    if (healthTarget(configuration_, backend) == target) probed(backend, result);
+                }
+            });
         balancerHealth_ = std::make_unique<BalancerHealth>(
-            context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
+            context_, configuration_.healthCheck, dataPath_->endpoints(), *dataPath_, pool_,
             [this] { updatePriority("the peers' balancers"); });
         checks_ = std::make_unique<checks::CheckRunner>(
             context_, configuration_.checks,
@@ -422,7 +433,10 @@ class Agent {
             otherServers_ = targets;
         }
         poolChanged();
-        health_->setTargets(targets);
+        std::set<lb::Endpoint> probes;
+        for (const lb::Endpoint& target : targets)
+            probes.insert(healthTarget(configuration_, target));
+        health_->setTargets({probes.begin(), probes.end()});
         if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
             std::vector<boost::asio::ip::address> hosts;
             hosts.reserve(targets.size());
@@ -457,7 +471,7 @@ class Agent {
                        pool_.view().empty() ? "refusing connections" : "trying all of them (fall open)"}});
             }
         }
-        proxy_->publish(pool_.snapshot());
+        dataPath_->publish(pool_.snapshot());
         balancerHealth_->poolChanged();
     }
 
@@ -499,6 +513,7 @@ class Agent {
                       {"from", vrrp::toString(transition.from)},
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
+                if (transition.from == vrrp::State::Master) dataPath_->vipLost();
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -512,7 +527,7 @@ class Agent {
 
     /// Why the agent isn't ready to serve, empty if it is.
     [[nodiscard]] std::string notReady() const {
-        if (!proxy_->accepting()) return "the balancer does not accept connections";
+        if (!dataPath_->accepting()) return "the balancer does not accept connections";
         for (const vrrp::RouterStatus& router : routerStates()) {
             if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) continue;
             return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
@@ -533,8 +548,9 @@ class Agent {
                                    .priorityExplanation = priorityExplanation_,
                                    .checks = checks_->status(),
                                    .backends = pool_.view(),
-                                   .balancer = proxy_->statistics(),
-                                   .listeners = proxy_->endpoints(),
+                                   .balancer = dataPath_->statistics(),
+                                   .dataPath = toString(configuration_.dataPath),
+                                   .listeners = dataPath_->endpoints(),
                                    .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
                                    .backendSource = backendSource_,
                                    .kubernetes = std::nullopt,
@@ -566,7 +582,7 @@ class Agent {
         health_->stop();
         admin_->stop();
         if (control_) control_->stop();
-        proxy_->stop();
+        dataPath_->stop();
         // Behind what the other threads posted until they ended, so that their last events are logged.
         boost::asio::post(context_, [this] { context_.stop(); });
     }
@@ -584,7 +600,7 @@ class Agent {
     history::Recorder recorder_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
-    std::unique_ptr<lb::Proxy> proxy_;
+    std::unique_ptr<lb::DataPath> dataPath_;
     std::unique_ptr<lb::HealthChecker> health_;
     std::unique_ptr<BalancerHealth> balancerHealth_;
     std::unique_ptr<checks::CheckRunner> checks_;

@@ -108,7 +108,10 @@ void BackendPool::changed() {
         const bool down = member.health == Health::Down;
         const bool usable = open || (!down && !(spare && member.draining()));
         if (usable) next->usable.push_back(next->entries.size());
-        next->entries.push_back({.backend = member.backend, .usable = usable, .reset = down && !open});
+        next->entries.push_back({.backend = member.backend,
+                                 .usable = usable,
+                                 .reset = down && !open,
+                                 .proven = member.health != Health::Unknown});
     }
     snapshot_ = std::move(next);
 }

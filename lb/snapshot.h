@@ -17,6 +17,8 @@ struct SnapshotEntry {
     bool usable = true;
     /// Known dead while another one lives: its connections are to be reset on both sides.
     bool reset = false;
+    /// A probe has told its health; before that it is usable on trust.
+    bool proven = false;
 
     friend bool operator==(const SnapshotEntry&, const SnapshotEntry&) = default;
 };
