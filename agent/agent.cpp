@@ -32,6 +32,7 @@
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
 #include "agent/net/election.h"
+#include "agent/takeover/takeover_server.h"
 #include "agent/version.h"
 #include "agent/vrrp/hmac.h"
 #include "agent/vrrp/priority.h"
@@ -111,7 +112,8 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
 /// thread.
 class Agent {
   public:
-    Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian)
+    Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian,
+          std::optional<takeover::Predecessor> predecessor)
         : configuration_(configuration),
           routers_(config::routers(configuration)),
           testament_(testament),
@@ -119,11 +121,15 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
-        buildBalancer();
+        buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
+        // What comes now wants ports and names that the predecessor has.
+        if (predecessor) succeed(*predecessor);
         buildAdmin();
         buildControl();
+        buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
     }
@@ -187,9 +193,9 @@ class Agent {
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
-    void buildBalancer() {
+    void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            dataPath_ = makeDataPath(configuration_, logBalancerEvent, logAccess);
+            dataPath_ = makeDataPath(configuration_, logBalancerEvent, logAccess, std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
@@ -210,6 +216,61 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    void succeed(takeover::Predecessor& predecessor) {
+        auto estate = predecessor.release();
+        if (!estate) throw std::runtime_error(estate.error());
+        estate_ = std::move(*estate);
+        checks_->adopt(estate_.checks);
+        const bool master = estate_.master4 || estate_.master6;
+        tell(logging::Level::Info, "agent", "took over from the agent that ran before",
+             {{"vip", master ? "held by it, and held on" : "not held"}});
+    }
+
+    void buildTakeover() {
+        try {
+            takeover_ = std::make_unique<takeover::TakeoverServer>(
+                context_, configuration_.vrrp.virtualRouterId,
+                takeover::TakeoverServer::Handlers{.listeners = [this] { return listenersOf(*dataPath_); },
+                                                   .release = [this] { return handEverythingOver(); }});
+        } catch (const std::exception& error) {
+            logging::warning("agent", "no other agent can take over from this one (run --takeover)",
+                             {{"cause", error.what()}});
+        }
+    }
+
+    /// To another agent of this host. What is left to do is to serve the connections that are open.
+    takeover::Estate handEverythingOver() {
+        dataPath_->drain();
+        takeover::Estate estate;
+        if (election_) {
+            election_->release();
+            for (const vrrp::RouterStatus& router : routerStates()) {
+                if (router.state == vrrp::State::Master)
+                    (router.ipv6 ? estate.master6 : estate.master4) = true;
+            }
+        }
+        for (const checks::CheckStatus& check : checks_->status()) {
+            if (check.decided) estate.checks[check.name] = check.up;
+        }
+        stopAllButTheBalancer();
+        tell(logging::Level::Info, "agent", "another agent of this host has taken over",
+             {{"open", dataPath_->statistics().open},
+              {"action", "serving the connections that are open; electing and accepting no more"}});
+        awaitDrained();
+        return estate;
+    }
+
+    /// An agent that ended now would be started again by whoever keeps it running, and take over in its turn.
+    void awaitDrained() {
+        drainTimer_.expires_after(std::chrono::seconds(1));
+        drainTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            if (dataPath_->statistics().open > 0) return awaitDrained();
+            tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
+                 {});
+        });
     }
 
     void buildAdmin() {
@@ -316,6 +377,8 @@ class Agent {
             .peersAreNodes = !configuration_.peers,
             .lastWill = [this](std::size_t router, const net::LastWill* will) { keepLastWill(router, will); },
             .replayStates = replayKeeper_ ? replayKeeper_->states() : std::vector<vrrp::ReplayState>()};
+        for (const vrrp::RouterOptions& router : routers_)
+            options.holding.push_back(router.ipv6() ? estate_.master6 : estate_.master4);
         election_ = std::make_unique<net::Election>(
             std::move(options),
             // The election's thread must not wait for a log line to be written.
@@ -574,17 +637,25 @@ class Agent {
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
         if (election_) election_->stop();
+        stopAllButTheBalancer();
+        drainTimer_.cancel();
+        health_->stop();
+        dataPath_->stop();
+        // Behind what the other threads posted until they ended, so that their last events are logged.
+        boost::asio::post(context_, [this] { context_.stop(); });
+    }
+
+    /// And the health checks, so that connections to a backend that dies are still reset. Idempotent.
+    void stopAllButTheBalancer() {
         saveTimer_.cancel();
+        if (std::exchange(stopped_, true)) return;
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
-        health_->stop();
         admin_->stop();
         if (control_) control_->stop();
-        dataPath_->stop();
-        // Behind what the other threads posted until they ended, so that their last events are logged.
-        boost::asio::post(context_, [this] { context_.stop(); });
+        if (takeover_) takeover_->stop();
     }
 
     const config::Configuration& configuration_;
@@ -595,6 +666,9 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
+    boost::asio::steady_timer drainTimer_;
+    takeover::Estate estate_;                                   ///< what the agent before left us
+    bool stopped_ = false;                                      ///< everything but the balancer
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
@@ -606,6 +680,7 @@ class Agent {
     std::unique_ptr<checks::CheckRunner> checks_;
     std::unique_ptr<admin::HttpServer> admin_;
     std::unique_ptr<control::ControlServer> control_;
+    std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
     std::unique_ptr<kubernetes::Reflector> reflector_;
 
@@ -621,9 +696,9 @@ class Agent {
 }  // namespace
 
 int runAgent(const config::Configuration& configuration, guard::Testament& testament,
-             guard::Guardian& guardian) {
+             guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor) {
     std::signal(SIGPIPE, SIG_IGN);
-    Agent agent(configuration, testament, guardian);
+    Agent agent(configuration, testament, guardian, std::move(predecessor));
     return agent.run();
 }
 

@@ -5,7 +5,6 @@
 
 #include "agent/config/services.h"
 #include "lb/kernel/kernel_path.h"
-#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 
@@ -39,7 +38,8 @@ lb::Endpoint healthTarget(const config::Configuration& configuration, const lb::
 }
 
 std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, lb::EventSink events,
-                                           lb::AccessSink access) {
+                                           lb::AccessSink access,
+                                           std::vector<lb::ListeningSocket> inherited) {
     switch (configuration.dataPath) {
         case config::DataPath::Nat:
             return lb::makeNat(kernelOptions(configuration), std::move(events));
@@ -49,7 +49,13 @@ std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configur
         case config::DataPath::Proxy:
             break;
     }
-    return std::make_unique<lb::Proxy>(configuration.loadBalancer, std::move(events), std::move(access));
+    return std::make_unique<lb::Proxy>(configuration.loadBalancer, std::move(events), std::move(access),
+                                       std::move(inherited));
+}
+
+std::vector<lb::ListeningSocket> listenersOf(const lb::DataPath& dataPath) {
+    const auto* proxy = dynamic_cast<const lb::Proxy*>(&dataPath);
+    return proxy ? proxy->listeners() : std::vector<lb::ListeningSocket>();
 }
 
 }  // namespace fairlead

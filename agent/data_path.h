@@ -2,12 +2,14 @@
 // From the configuration to the balancer's data path. Used by the composition root and by `fairlead cleanup`.
 
 #include <memory>
+#include <vector>
 
 #include "agent/config/configuration.h"
 #include "lb/access.h"
 #include "lb/data_path.h"
 #include "lb/event.h"
 #include "lb/kernel/options.h"
+#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 
@@ -23,6 +25,9 @@ lb::Endpoint healthTarget(const config::Configuration& configuration, const lb::
 
 /// Throws std::runtime_error whose text names the configuration's place and says what is wrong.
 std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, lb::EventSink events,
-                                           lb::AccessSink access);
+                                           lb::AccessSink access, std::vector<lb::ListeningSocket> inherited);
+
+/// What a data path in user space listens on, for a successor on this host; in the kernel, nothing.
+std::vector<lb::ListeningSocket> listenersOf(const lb::DataPath& dataPath);
 
 }  // namespace fairlead

@@ -49,6 +49,10 @@ class DataPath {
     /// Ends serving, and resets what is open unless the data path was told to leave it. Idempotent.
     virtual void stop() = 0;
 
+    /// Leaves new connections to another process on this host, which has been given what it needs; what is
+    /// open goes on until stop().
+    virtual void drain() = 0;
+
     /// Another host has the VIP now: what came through it goes there from now on. Any thread.
     virtual void vipLost() {}
 

@@ -125,6 +125,15 @@ CheckRunner::~CheckRunner() {
     stop();
 }
 
+void CheckRunner::adopt(const std::map<std::string, bool>& earlier) {
+    for (const auto& check : impl_->checks) {
+        const auto known = earlier.find(check->options.name);
+        if (known == earlier.end()) continue;
+        check->state.report(known->second);
+        check->detail = "as it was before";
+    }
+}
+
 void CheckRunner::start() {
     impl_->running = true;
     for (const auto& check : impl_->checks) {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ class CheckRunner {
     CheckRunner(const CheckRunner&) = delete;
     CheckRunner& operator=(const CheckRunner&) = delete;
 
+    /// Before start(): checks of these names begin with what an earlier runner knew of them, so that their
+    /// weights don't waver until the first results are in.
+    void adopt(const std::map<std::string, bool>& earlier);
     /// To be called once.
     void start();
     /// Cancels what is under way; nothing is called after it.

@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 #include <ostream>
 
 #include "agent/agent.h"
@@ -8,11 +9,12 @@
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
+#include "agent/takeover/predecessor.h"
 
 namespace fairlead::cli {
 namespace {
 
-int run(const ConfigurationFlags& flags, std::ostream& err) {
+int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
     // Before anything makes a thread, the log for one.
@@ -28,7 +30,17 @@ int run(const ConfigurationFlags& flags, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
-    return runAgent(derived->configuration, testament, guardian);
+    std::optional<takeover::Predecessor> predecessor;
+    if (takesOver) {
+        auto found = takeover::Predecessor::find(derived->configuration.vrrp.virtualRouterId);
+        if (!found) {
+            err << found.error() << '\n';
+            return kWrong;
+        }
+        predecessor = std::move(*found);
+        if (!predecessor) logging::info("agent", "no agent runs here from which to take over");
+    }
+    return runAgent(derived->configuration, testament, guardian, std::move(predecessor));
 }
 
 }  // namespace
@@ -42,10 +54,19 @@ void addRun(Commands& commands) {
         "  fairlead run --vip 10.10.1.108 --kubeconfig '' --backend 10.10.1.83:6443 --backend "
         "10.10.1.84:6443\n"
         "\n"
-        "SIGTERM and SIGINT give the VIP to a peer and stop.");
+        "SIGTERM and SIGINT give the VIP to a peer and stop. --takeover upgrades in place: the agent that "
+        "runs\n"
+        "here, of whatever version, gives this one its listeners and its VIP, refuses nobody meanwhile, and\n"
+        "goes on serving the connections that it has until it is stopped.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
-    command->callback([&commands, flags] {
-        commands.chosen = [&commands, flags] { return run(*flags, commands.streams.err); };
+    const auto takesOver = std::make_shared<bool>(false);
+    command->add_flag(
+        "--takeover", *takesOver,
+        "Take over from the agent of this virtual router ID that runs on this host, if there is one");
+    command->callback([&commands, flags, takesOver] {
+        commands.chosen = [&commands, flags, takesOver] {
+            return run(*flags, *takesOver, commands.streams.err);
+        };
     });
 }
 

@@ -89,4 +89,11 @@ void Election::stop() {
     impl_->thread.join();
 }
 
+void Election::release() {
+    if (!impl_->thread.joinable()) return;
+    impl_->channel.requestRelease();
+    impl_->thread.join();
+    impl_->loop.reset();  // with its sockets, which the other agent wants
+}
+
 }  // namespace fairlead::net

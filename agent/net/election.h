@@ -30,6 +30,9 @@ struct ElectionOptions {
     LastWillKeeper lastWill;  ///< may be empty
     /// HMAC: of earlier runs, one for each router.
     std::vector<vrrp::ReplayState> replayStates;
+    /// One for each router: this host holds its VIPs already, for the agent that ran before and has let go
+    /// by release(). Empty: none.
+    std::vector<bool> holding;
 };
 
 struct HandOverResult {
@@ -84,6 +87,11 @@ class Election {
 
     /// Sends priority 0 if master, removes the VIP, joins the thread. Idempotent.
     void stop();
+
+    /// Ends like stop(), but without a word to the peers and with the VIPs where they are: another agent of
+    /// this host goes on (ElectionOptions::holding) before the peers or the VIPs' lifetime notice. status()
+    /// tells afterwards what was held.
+    void release();
 
   private:
     struct Impl;

@@ -54,6 +54,11 @@ void ElectionChannel::answerHandOver(HandOverResult result) {
     answered_.notify_all();
 }
 
+void ElectionChannel::requestRelease() {
+    release_ = true;
+    requestStop();
+}
+
 void ElectionChannel::requestStop() {
     stop_.store(true);
     wakeUp();

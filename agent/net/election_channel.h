@@ -28,6 +28,7 @@ class ElectionChannel {
     /// Waits for the election thread: milliseconds, a second at most. Nothing if it did not answer.
     std::optional<HandOverResult> handOver();
     void requestStop();
+    void requestRelease();
     [[nodiscard]] std::vector<vrrp::RouterStatus> status() const;
 
     // The election thread.
@@ -35,6 +36,8 @@ class ElectionChannel {
     [[nodiscard]] int fd() const { return wakeUp_.get(); }
     void acknowledge() const;
     [[nodiscard]] bool stopRequested() const { return stop_.load(); }
+    /// To be looked at once stopRequested(): the VIPs stay.
+    [[nodiscard]] bool releaseRequested() const { return release_.load(); }
     /// The latest one only: what came before it is no longer true.
     std::unique_ptr<const PriorityUpdate> takePriority();
     std::unique_ptr<const std::vector<boost::asio::ip::address>> takePeers();
@@ -52,6 +55,7 @@ class ElectionChannel {
     std::atomic<const PriorityUpdate*> priority_ = nullptr;
     std::atomic<const std::vector<boost::asio::ip::address>*> peers_ = nullptr;
     std::atomic<bool> stop_ = false;
+    std::atomic<bool> release_ = false;
     mutable std::mutex statusMutex_;
     std::vector<vrrp::RouterStatus> status_;
 

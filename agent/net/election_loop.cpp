@@ -60,6 +60,7 @@ ElectionLoop::ElectionLoop(ElectionOptions options, Election::Observer observer,
         const std::size_t index = routers_.size();
         const vrrp::ReplayState earlier =
             index < options_.replayStates.size() ? options_.replayStates[index] : vrrp::ReplayState{};
+        around.holding = index < options_.holding.size() && options_.holding[index];
         routers_.push_back(std::make_unique<VirtualRouter>(router, options_.unicastPeers, earlier, around));
         before_.push_back(vrrp::State::Initialize);
     }
@@ -97,8 +98,13 @@ void ElectionLoop::run() {
         for (const auto& router : routers_)
             router->actOnTimers();
     }
-    for (const auto& router : routers_)
-        router->shutdown();
+    for (const auto& router : routers_) {
+        if (channel_.releaseRequested()) {
+            router->release();
+        } else {
+            router->shutdown();
+        }
+    }
     channel_.publish(currentStatus());
 }
 

@@ -24,7 +24,7 @@ class ElectionLoop {
     /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
     ElectionLoop(ElectionOptions options, Election::Observer observer, ElectionChannel& channel);
 
-    /// Returns when the channel asks to stop, with the VIPs removed.
+    /// Returns when the channel asks to stop, with the VIPs removed unless it asks to release them.
     void run();
 
   private:

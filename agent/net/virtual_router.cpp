@@ -48,9 +48,11 @@ VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vec
         throw std::runtime_error("interface \"" + around_.interface +
                                  "\" does not exist (have: " + around_.netlink.interfaceNames() + ")");
     }
-    auto leftovers = keeper_.sweep();
-    if (!leftovers) throw std::runtime_error(leftovers.error());
-    leftovers_ = std::move(*leftovers);
+    if (!around_.holding) {
+        auto leftovers = keeper_.sweep();
+        if (!leftovers) throw std::runtime_error(leftovers.error());
+        leftovers_ = std::move(*leftovers);
+    }
     openSockets();
     // What is missing from the start is for a person to put right; later on it is tried again.
     if (!socketFault_.empty()) throw std::runtime_error(socketFault_);
@@ -63,7 +65,15 @@ void VirtualRouter::start() {
     // about it.
     refreshInterface();
     conditionChanged_ = false;
-    perform(router_.start({.fault = ownFault(), .primary = interface_.primary}, clock()));
+    perform(router_.start({.fault = ownFault(), .primary = interface_.primary}, clock(), around_.holding));
+    if (around_.holding && !keeper_.installed()) {
+        // It could not go on where the agent before left off, so the VIPs must not stay.
+        if (const auto swept = keeper_.sweep(); !swept) reporter_.warning("sweep", swept.error(), clock());
+    }
+}
+
+void VirtualRouter::release() {
+    if (around_.lastWill) around_.lastWill(nullptr);
 }
 
 std::optional<TimePoint> VirtualRouter::deadline() const {

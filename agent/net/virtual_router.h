@@ -37,6 +37,7 @@ struct Surroundings {
     const std::string& interface;
     const std::vector<boost::asio::ip::address>& vips;  ///< of all of them
     bool peersAreNodes = false;                         ///< see ElectionOptions
+    bool holding = false;                               ///< this router's VIPs, see ElectionOptions
     Netlink& netlink;
     Announcer& announcer;
     const Election::Observer& observer;
@@ -57,6 +58,8 @@ class VirtualRouter {
 
     void start();
     void shutdown() { perform(router_.shutdown(clock())); }
+    /// Instead of shutdown(): nobody is to do anything about our end.
+    void release();
 
     /// Everything that had arrived when it was called; before any timer is acted on.
     void drain();

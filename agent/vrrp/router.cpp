@@ -52,7 +52,7 @@ std::string Router::fault() const {
     return checkFaultCause_.empty() ? "a check of weight 0 failed" : checkFaultCause_;
 }
 
-Actions Router::start(InterfaceCondition interface, TimePoint now) {
+Actions Router::start(InterfaceCondition interface, TimePoint now, bool holding) {
     Actions actions;
     started_ = true;
     interface_ = std::move(interface);
@@ -61,6 +61,8 @@ Actions Router::start(InterfaceCondition interface, TimePoint now) {
     startupOver_ = now + options_.startupDelay;
     if (std::string reason = fault(); !reason.empty()) {
         enter(actions, State::Fault, std::move(reason), now);
+    } else if (holding) {
+        becomeMaster(actions, "taken over from the agent that ran before", now);
     } else {
         join(actions, "start", now);
     }

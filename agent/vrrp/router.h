@@ -65,7 +65,9 @@ class Router {
   public:
     explicit Router(RouterOptions options);
 
-    Actions start(InterfaceCondition interface, TimePoint now);
+    /// `holding`: this host holds the VIP already, for the agent that ran before this one on it, and goes on
+    /// as the Master.
+    Actions start(InterfaceCondition interface, TimePoint now, bool holding = false);
     /// Priority 0, VIP removed, INIT.
     Actions shutdown(TimePoint now);
 

@@ -69,7 +69,9 @@ struct KernelPath::Impl {
     void endGone();
     void endFlows(const char* why, const std::function<bool(const Flow&)>& chosen);
     void refresh();
-    void end();
+    // On the owner's thread again.
+    void join();
+    void removeAll();
 
     const KernelOptions options;
     const std::unique_ptr<Ruleset> ruleset;
@@ -320,9 +322,7 @@ void KernelPath::Impl::run() {
     }
 }
 
-void KernelPath::Impl::end() {
-    inPlace = false;
-    if (options.keepRules) return;
+void KernelPath::Impl::removeAll() {
     for (const std::string& family : ruleset->families()) {
         try {
             nft->remove(family, options.table);
@@ -364,15 +364,27 @@ void KernelPath::publish(const SnapshotPtr& snapshot) {
     impl_->wake();
 }
 
+void KernelPath::Impl::join() {
+    {
+        const std::lock_guard lock(mutex);
+        stopping = true;
+    }
+    wake();
+    thread.join();
+    inPlace = false;
+}
+
 void KernelPath::stop() {
     if (!impl_->thread.joinable()) return;
-    {
-        const std::lock_guard lock(impl_->mutex);
-        impl_->stopping = true;
-    }
-    impl_->wake();
-    impl_->thread.join();
-    impl_->end();
+    impl_->join();
+    if (!impl_->options.keepRules) impl_->removeAll();
+}
+
+void KernelPath::drain() {
+    if (!impl_->thread.joinable()) return;
+    impl_->join();
+    const std::lock_guard lock(impl_->mutex);
+    impl_->figures = {};
 }
 
 void KernelPath::vipLost() {

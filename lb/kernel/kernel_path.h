@@ -26,6 +26,8 @@ class KernelPath final : public DataPath {
     void start() override;
     void publish(const SnapshotPtr& snapshot) override;
     void stop() override;
+    /// Rules and connections are the successor's.
+    void drain() override;
     void vipLost() override;
     /// The rules are in place.
     [[nodiscard]] bool accepting() const override;

@@ -103,6 +103,9 @@ TimePoint Acceptor::wakeAt() const {
 }
 
 void Acceptor::close() {
+    // Where another process has the socket as well, closing ours doesn't end the events (epoll(7), Q6).
+    for (const Listener& listener : listeners_)
+        epoll_ctl(epoll_, EPOLL_CTL_DEL, listener.socket.get(), nullptr);
     listeners_.clear();
     reserve_.close();
 }

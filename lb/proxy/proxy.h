@@ -10,16 +10,27 @@
 #include "lb/data_path.h"
 #include "lb/event.h"
 #include "lb/options.h"
+#include "lb/proxy/socket.h"
 #include "lb/snapshot.h"
 
 namespace fairlead::lb {
 
+/// A listening socket and the endpoint that was asked for when it was opened. One endpoint has several, which
+/// share it by SO_REUSEPORT; a client waits in the queue of one of them.
+struct ListeningSocket {
+    Endpoint endpoint;
+    Descriptor socket;
+};
+
 class Proxy final : public DataPath {
   public:
-    /// Binds and listens at once, so that a port in use is known before anything starts.
+    /// Binds and listens at once, so that a port in use is known before anything starts. Of `inherited`, the
+    /// sockets of the proxy that ran before, it takes those at its own endpoints, with the clients that wait
+    /// there; the others are closed.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
     /// `access` is called if the options say so.
-    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {});
+    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {},
+          std::vector<ListeningSocket> inherited = {});
     ~Proxy() override;  ///< stop()
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
@@ -31,8 +42,15 @@ class Proxy final : public DataPath {
     /// Any thread. Workers take it up at their next turn.
     void publish(const SnapshotPtr& snapshot) override;
 
+    /// Accepts nobody any more; the connections that are open go on until stop().
+    void drain() override;
+
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.
     void stop() override;
+
+    /// The listeners, for a process that is to inherit them: descriptors of its own, made by dup(2). Throws
+    /// std::system_error. Not after drain() or stop().
+    [[nodiscard]] std::vector<ListeningSocket> listeners() const;
 
     /// Whether every worker runs and listens. Any thread.
     [[nodiscard]] bool accepting() const override;

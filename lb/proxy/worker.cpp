@@ -69,6 +69,11 @@ void Worker::publish(SnapshotPtr snapshot) {
     eventfd_write(wakeup_.get(), 1);
 }
 
+void Worker::drain() {
+    draining_ = true;
+    eventfd_write(wakeup_.get(), 1);
+}
+
 void Worker::stop() {
     if (!thread_.joinable()) {
         acceptor_.close();  // never started, or stopped already
@@ -119,7 +124,10 @@ void Worker::run() {
             handle(*static_cast<EventSource*>(event.data.ptr), event.events);
         }
         // Behind the events that were fetched with it: it moves connections to other sockets.
-        if (std::exchange(woken_, false)) takeSnapshot();
+        if (std::exchange(woken_, false)) {
+            takeSnapshot();
+            if (draining_) acceptor_.close();
+        }
         runMore();
         expireConnects();
         tendNewSockets();

@@ -41,6 +41,8 @@ class Worker {
     void start();
     /// Any thread.
     void publish(SnapshotPtr snapshot);
+    /// Any thread: accepts nobody any more from its next turn on, and goes on with those it has.
+    void drain();
     void stop();
 
     /// Any thread: adds this worker's figures.
@@ -93,6 +95,7 @@ class Worker {
     Acceptor acceptor_;
     std::thread thread_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> draining_{false};
 
     std::mutex mailboxMutex_;
     SnapshotPtr mailbox_;
