@@ -148,6 +148,10 @@ class Agent {
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.dataPath", error);
         }
+        pool_.presumeUp(dataPath_->servedBefore(), Clock::now());
+        poolChanged();
+        serving_ = true;
+        probeMembers();
         try {
             if (election_) election_->start();
         } catch (const std::exception& error) {
@@ -496,10 +500,7 @@ class Agent {
             otherServers_ = targets;
         }
         poolChanged();
-        std::set<lb::Endpoint> probes;
-        for (const lb::Endpoint& target : targets)
-            probes.insert(healthTarget(configuration_, target));
-        health_->setTargets({probes.begin(), probes.end()});
+        probeMembers();
         if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
             std::vector<boost::asio::ip::address> hosts;
             hosts.reserve(targets.size());
@@ -507,6 +508,15 @@ class Agent {
                 hosts.push_back(target.address);
             election_->setPeers(std::move(hosts));
         }
+    }
+
+    /// Not before the data path works: in `dsr` the probes go through it.
+    void probeMembers() {
+        if (!serving_) return;
+        std::set<lb::Endpoint> targets;
+        for (const lb::BackendView& member : pool_.view())
+            targets.insert(healthTarget(configuration_, member.backend.endpoint));
+        health_->setTargets({targets.begin(), targets.end()});
     }
 
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
@@ -686,6 +696,7 @@ class Agent {
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
+    bool serving_ = false;  ///< the data path has been started
     bool reachable_ = true;
 
     /// API servers that the reflector may try after the local one: read on its thread.

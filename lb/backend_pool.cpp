@@ -89,6 +89,16 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
     return change;
 }
 
+void BackendPool::presumeUp(const std::vector<Endpoint>& endpoints, TimePoint now) {
+    for (const Endpoint& endpoint : endpoints) {
+        const auto found = members_.find(endpoint);
+        if (found == members_.end() || found->second.health != Health::Unknown) continue;
+        found->second.health = Health::Up;
+        found->second.since = now;
+        changed();
+    }
+}
+
 unsigned BackendPool::needed(Health from, Health to) const {
     if (from == Health::Unknown) return 1;
     if (to == Health::Down) return fall_;

@@ -67,6 +67,10 @@ class BackendPool {
     /// health, if any.
     std::optional<HealthChange> report(const Endpoint& endpoint, const ProbeResult& result, TimePoint now);
 
+    /// Takes those of these members whose health isn't known for up, as an earlier run knew them: they have
+    /// connections, and a single failed probe must not end these.
+    void presumeUp(const std::vector<Endpoint>& endpoints, TimePoint now);
+
     /// The current state; a new object only if something changed since the last call.
     [[nodiscard]] SnapshotPtr snapshot() const;
 

@@ -42,6 +42,9 @@ class DataPath {
     /// Begins to serve. Throws std::runtime_error, one line, if that can't work on this host.
     virtual void start() = 0;
 
+    /// After start(): whom connections were given to by an earlier run, whose rules are still in force.
+    [[nodiscard]] virtual std::vector<Endpoint> servedBefore() const { return {}; }
+
     /// Any thread, before start() as well. Connections that come before the first snapshot, or while it has
     /// no entry, are refused at once.
     virtual void publish(const SnapshotPtr& snapshot) = 0;

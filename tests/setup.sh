@@ -25,7 +25,7 @@ build_packages=(
 )
 test_packages=(
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
-    keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
+    keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables iptables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
     python3 python3-pytest python3-scapy python3-yaml
 )
 

@@ -1,11 +1,14 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <vector>
 
 #include "agent/agent.h"
 #include "agent/cli/cli.h"
 #include "agent/config/derive.h"
 #include "agent/config/host_facts.h"
+#include "agent/data_path.h"
+#include "agent/data_path_choice.h"
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
@@ -14,6 +17,16 @@
 namespace fairlead::cli {
 namespace {
 
+/// auto becomes what it stands for on this host.
+void chooseDataPath(config::Configuration& configuration) {
+    if (configuration.dataPath != config::DataPath::Auto) return;
+    const DataPathChoice choice = fairlead::chooseDataPath(configuration, readKernelFacts(configuration));
+    configuration.dataPath = choice.dataPath;
+    std::vector<logging::Field> fields{{"chosen", toString(choice.dataPath)}, {"why", choice.why}};
+    if (!choice.fix.empty()) fields.emplace_back("forBetter", choice.fix);
+    logging::log(logging::Level::Info, "config", "loadBalancer.dataPath: auto", fields);
+}
+
 int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
@@ -21,7 +34,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     guard::Testament testament;
     guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
     logging::configure(configuration->logging.format, configuration->logging.level);
-    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    auto derived = config::derive(std::move(*configuration), config::readHostFacts());
     if (!derived) {
         err << derived.error() << '\n';
         return kWrong;
@@ -30,6 +43,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
+    chooseDataPath(derived->configuration);
     std::optional<takeover::Predecessor> predecessor;
     if (takesOver) {
         auto found = takeover::Predecessor::find(derived->configuration.vrrp.virtualRouterId);

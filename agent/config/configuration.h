@@ -55,7 +55,7 @@ struct Backends {
     std::string cacheFile = "/var/lib/fairlead/backends.json";  ///< empty: none
 };
 
-/// Where connections are balanced.
+/// Where connections are balanced; Auto becomes Proxy or Nat at start.
 enum class DataPath : std::uint8_t { Proxy, Nat, Dsr, Auto };
 
 struct Logging {
@@ -85,7 +85,7 @@ struct Configuration {
     std::vector<boost::asio::ip::address> ownAddresses;
 
     /// Rules in the kernel rather than a listener.
-    [[nodiscard]] bool inKernel() const { return dataPath != DataPath::Proxy; }
+    [[nodiscard]] bool inKernel() const { return dataPath == DataPath::Nat || dataPath == DataPath::Dsr; }
 };
 
 /// One virtual router for each family among vip.addresses, that of the first address first; none without a

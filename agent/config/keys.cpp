@@ -19,7 +19,7 @@ constexpr Words<Algorithm> kAlgorithms{{"roundRobin", Algorithm::RoundRobin},
                                        {"leastConnections", Algorithm::LeastConnections},
                                        {"sourceHash", Algorithm::SourceHash}};
 constexpr Words<DataPath> kDataPaths{
-    {"proxy", DataPath::Proxy}, {"nat", DataPath::Nat}, {"dsr", DataPath::Dsr}};
+    {"proxy", DataPath::Proxy}, {"nat", DataPath::Nat}, {"dsr", DataPath::Dsr}, {"auto", DataPath::Auto}};
 constexpr Words<HealthCheckType> kHealthChecks{{"https", HealthCheckType::Https},
                                                {"http", HealthCheckType::Http},
                                                {"tls", HealthCheckType::Tls},
@@ -267,9 +267,9 @@ void addLoadBalancer(std::vector<Key>& table) {
     table.push_back(
         withWord(Key{.path = "loadBalancer.dataPath",
                      .flag = "--data-path",
-                     .type = "proxy, nat or dsr",
-                     .help = "Where connections are balanced: proxy is in user space, nat and dsr "
-                             "in the kernel; see kernel.md."},
+                     .type = "proxy, nat, dsr or auto",
+                     .help = "Where connections are balanced: proxy is in user space, nat and dsr in the "
+                             "kernel; auto takes nat where it works, else proxy. See kernel.md."},
                  FAIRLEAD_FIELD(dataPath), kDataPaths));
     table.push_back(withBoolean(
         {.path = "loadBalancer.keepRules",

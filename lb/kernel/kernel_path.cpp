@@ -33,7 +33,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kSoon{1000};
 constexpr std::chrono::milliseconds kFresh{500};
 /// How long statistics() waits for new figures before it gives the old ones.
-constexpr std::chrono::milliseconds kPatience{100};
+constexpr std::chrono::milliseconds kPatience{250};
 
 }  // namespace
 
@@ -323,6 +323,12 @@ void KernelPath::Impl::run() {
 }
 
 void KernelPath::Impl::removeAll() {
+    // Whoever speaks next is answered by a reset: by the VIP's new holder, or by this host. First nobody new
+    // is given to a backend; the rules know what is sent to make the clients speak.
+    current = std::make_shared<Snapshot>();
+    adopted = false;
+    (void)write(false);
+    endFlows("the agent stops", [](const Flow&) { return true; });
     for (const std::string& family : ruleset->families()) {
         try {
             nft->remove(family, options.table);
@@ -331,8 +337,6 @@ void KernelPath::Impl::removeAll() {
                  {{"cause", error.what()}});
         }
     }
-    // Whoever speaks next is answered by a reset: by the VIP's new holder, or by this host.
-    endFlows("the agent stops", [](const Flow&) { return true; });
 }
 
 KernelPath::KernelPath(KernelOptions options, std::unique_ptr<Ruleset> ruleset, EventSink sink)
@@ -356,6 +360,10 @@ void KernelPath::start() {
         impl->run();
     });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+std::vector<Endpoint> KernelPath::servedBefore() const {
+    return {impl_->trusted.begin(), impl_->trusted.end()};
 }
 
 void KernelPath::publish(const SnapshotPtr& snapshot) {

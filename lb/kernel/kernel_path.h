@@ -24,6 +24,7 @@ class KernelPath final : public DataPath {
 
     /// Puts the rules in place before it returns.
     void start() override;
+    [[nodiscard]] std::vector<Endpoint> servedBefore() const override;
     void publish(const SnapshotPtr& snapshot) override;
     void stop() override;
     /// Rules and connections are the successor's.
@@ -42,6 +43,9 @@ class KernelPath final : public DataPath {
 
 /// The data path `nat`.
 std::unique_ptr<KernelPath> makeNat(KernelOptions options, EventSink sink);
+
+/// Why this kernel refuses the rules of `nat`, by trying them under another name; empty: it takes them.
+std::string natProblem(KernelOptions options);
 
 /// The data path `dsr`.
 std::unique_ptr<KernelPath> makeDsr(KernelOptions options, EventSink sink);

@@ -2,6 +2,7 @@
 
 #include "lb/kernel/kernel_path.h"
 #include "lb/kernel/nat_rules.h"
+#include "lb/kernel/nft_table.h"
 #include "lb/kernel/rules_text.h"
 
 namespace fairlead::lb {
@@ -53,6 +54,20 @@ std::unique_ptr<KernelPath> makeNat(KernelOptions options, EventSink sink) {
         throw std::invalid_argument("leastConnections is for the data path proxy");
     auto ruleset = std::make_unique<NatRuleset>(options);
     return std::make_unique<KernelPath>(std::move(options), std::move(ruleset), std::move(sink));
+}
+
+std::string natProblem(KernelOptions options) {
+    options.table += "_trial";
+    const NatRuleset ruleset(options);
+    std::string text = ruleset.rules() + ruleset.contents({}, {});
+    for (const std::string& family : ruleset.families())
+        text += "delete table " + family + " " + options.table + "\n";
+    try {
+        const auto tried = Nft().run(text);
+        return tried ? "" : tried.error();
+    } catch (const std::exception& error) {
+        return error.what();
+    }
 }
 
 }  // namespace fairlead::lb

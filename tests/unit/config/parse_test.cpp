@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"vrrp: {transport: unicast, peers: [10.10.1.108]}\n",
                  "FILE:4: vrrp.peers[0]: 10.10.1.108 is the VIP; name the hosts' own addresses"},
         BadInput{"loadBalancer: {dataPath: ipvs}\n",
-                 "FILE:4: loadBalancer.dataPath: 'ipvs' is none of: proxy, nat, dsr"},
+                 "FILE:4: loadBalancer.dataPath: 'ipvs' is none of: proxy, nat, dsr, auto"},
         BadInput{
             "loadBalancer: {dataPath: nat, algorithm: leastConnections}\n",
             "FILE:4: loadBalancer.algorithm: leastConnections is for dataPath: proxy; nat knows roundRobin "
