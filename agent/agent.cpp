@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <expected>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,6 +33,7 @@
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
 #include "agent/net/election.h"
+#include "agent/reload/reloader.h"
 #include "agent/takeover/takeover_server.h"
 #include "agent/version.h"
 #include "agent/vrrp/hmac.h"
@@ -39,11 +41,15 @@
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
+#include "lb/local_addresses.h"
 
 namespace fairlead {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// The source of the backends in a cluster's first minutes.
+constexpr const char* kOwnServer = "host";
 
 std::string joined(const std::vector<std::string>& parts) {
     std::string text;
@@ -84,6 +90,7 @@ void logAccess(const lb::AccessRecord& record) {
                   {{"client", lb::toString(record.client)},
                    {"backend", text(record.backend)},
                    {"end", lb::toString(record.end)},
+                   {"state", lb::terminationState(record.end, record.backend.has_value())},
                    {"connectSeconds", record.connected ? seconds(*record.connected) : "-"},
                    {"seconds", seconds(record.lasted)},
                    {"toBackend", record.toBackend},
@@ -112,8 +119,8 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
 /// thread.
 class Agent {
   public:
-    Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian,
-          std::optional<takeover::Predecessor> predecessor)
+    Agent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
+          guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor)
         : configuration_(configuration),
           routers_(config::routers(configuration)),
           testament_(testament),
@@ -123,7 +130,8 @@ class Agent {
           saveTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
-          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
+          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
+          reloader_(context_, std::move(source), reloadHooks()) {
         buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
         // What comes now wants ports and names that the predecessor has.
         if (predecessor) succeed(*predecessor);
@@ -161,6 +169,7 @@ class Agent {
         checks_->start();
         if (reflector_) reflector_->start();
         logStart();
+        reloader_.start();
         context_.run();
         tell(logging::Level::Info, "agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
         return 0;
@@ -199,13 +208,22 @@ class Agent {
 
     void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            dataPath_ = makeDataPath(configuration_, logBalancerEvent, logAccess, std::move(inherited));
+            dataPath_ = makeDataPath(
+                configuration_,
+                {.events = logBalancerEvent,
+                 .access = logAccess,
+                 .suspicion =
+                     [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                         boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                     }},
+                std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, configuration_.healthCheck,
-            [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+            context_, probes, [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
                 for (const lb::BackendView& member : pool_.view()) {
                     const lb::Endpoint& backend = member.backend.endpoint;
                     if (healthTarget(configuration_, backend) == target) probed(backend, result);
@@ -399,10 +417,71 @@ class Agent {
             throw located(configuration_, "vrrp.authentication.keyFile", std::runtime_error(file.error()));
         if (!file->warning.empty()) logging::warning("vrrp", file->warning);
         authentication::warnOfUnsynchronisedClock();
-        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(file->keys);
+        keys_ = file->keys;
+        makeRouters();
+        replayKeeper_.emplace(configuration_.replayFile, routers_);
+    }
+
+    void makeRouters() {
+        routers_ = config::routers(configuration_);
+        if (keys_.empty()) return;
+        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(keys_);
         for (vrrp::RouterOptions& router : routers_)
             router.authenticator = authenticator;
-        replayKeeper_.emplace(configuration_.replayFile, routers_);
+    }
+
+    reload::Hooks reloadHooks() {
+        return {.running = [this]() -> const config::Configuration& { return configuration_; },
+                .apply = [this](const config::Changes& changes) { return apply(changes); },
+                .tell =
+                    [this](logging::Level level, std::string_view message,
+                           const std::vector<logging::Field>& fields) {
+                        recorder_.record(level, "config", message, fields);
+                    }};
+    }
+
+    /// See reload::Hooks. What can fail comes first.
+    std::expected<std::string, std::string> apply(const config::Changes& changes) {
+        std::string byFiles;
+        if (!keys_.empty()) {
+            auto file = authentication::readHmacKeyFile(changes.next.keyFile);
+            if (!file) return std::unexpected(file.error());
+            if (file->keys != keys_) byFiles = "authentication keys read again";
+            keys_ = std::move(file->keys);
+        }
+        configuration_ = changes.next;
+        if (changes.touches("logging."))
+            logging::configure(configuration_.logging.format, configuration_.logging.level);
+        if (election_ && (changes.touches("vip.") || changes.touches("vrrp.") || !byFiles.empty())) {
+            makeRouters();
+            election_->reconfigure(routers_);
+        }
+        if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
+        if (changes.touches("loadBalancer.healthCheck.")) {
+            pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
+            health_->reconfigure(configuration_.healthCheck);
+            balancerHealth_->reconfigure(configuration_.healthCheck);
+        }
+        if (changes.touches("checks")) checks_->setChecks(configuration_.checks);
+        if (changes.touches("vrrp.priority") || changes.touches("checks")) updatePriority("configuration");
+        if (changes.touches("backends.") || changes.touches("vip.addresses")) changeBackends(changes);
+        if (changes.touches("vrrp.peers")) tellPeers();
+        return byFiles;
+    }
+
+    /// What the API says, asked another way, replaces the backends; until then they stay.
+    void changeBackends(const config::Changes& changes) {
+        if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
+            changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
+            ++reflectorRun_;
+            reflector_.reset();
+            if (!configuration_.backends.kubernetes.kubeconfig.empty()) {
+                buildReflector();
+                reflector_->start();
+            }
+        }
+        const bool fixed = backendSource_ == "static" || !reflector_;
+        if (fixed && !configuration_.backends.fixed.empty()) setMembers(fixedBackends(), "static");
     }
 
     void scheduleSaves() {
@@ -438,12 +517,13 @@ class Agent {
     void buildReflector() {
         reflector_ = std::make_unique<kubernetes::Reflector>(
             reflectorOptions(configuration_),
-            [this](std::vector<lb::Backend> members) {
+            [this, run = reflectorRun_,
+             cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
                 // Saved here and not on the control thread: a disk that hangs must not stop the health
                 // checks.
-                saveCache(members);
-                boost::asio::post(context_, [this, members = std::move(members)]() mutable {
-                    setMembers(std::move(members), "kubernetes");
+                saveCache(cacheFile, members);
+                boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
+                    if (run == reflectorRun_) setMembers(std::move(members), "kubernetes");
                 });
             },
             [this] {
@@ -452,14 +532,10 @@ class Agent {
             });
     }
 
-    /// Last known good: the cache file, else `static`; the API replaces either.
+    /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
     void adoptFirstBackends() {
-        std::vector<lb::Backend> members;
-        members.reserve(configuration_.backends.fixed.size());
+        std::vector<lb::Backend> members = fixedBackends();
         std::string source = "static";
-        for (const lb::Endpoint& endpoint : configuration_.backends.fixed) {
-            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
-        }
         if (!configuration_.backends.cacheFile.empty() && reflector_) {
             auto cached = kubernetes::loadBackendCache(configuration_.backends.cacheFile);
             if (!cached) {
@@ -469,17 +545,30 @@ class Agent {
                 source = "cache";
             }
         }
+        if (const auto& own = configuration_.backends.ownServer; own && members.empty()) {
+            members = {{.endpoint = *own, .name = configuration_.nodeName}};
+            source = kOwnServer;
+        }
         setMembers(std::move(members), source);
     }
 
-    void saveCache(const std::vector<lb::Backend>& members) const {
-        if (configuration_.backends.cacheFile.empty()) return;
-        const auto saved = kubernetes::saveBackendCache(configuration_.backends.cacheFile, members);
+    [[nodiscard]] std::vector<lb::Backend> fixedBackends() const {
+        std::vector<lb::Backend> members;
+        members.reserve(configuration_.backends.fixed.size());
+        for (const lb::Endpoint& endpoint : configuration_.backends.fixed)
+            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
+        return members;
+    }
+
+    static void saveCache(const std::string& file, const std::vector<lb::Backend>& members) {
+        if (file.empty()) return;
+        const auto saved = kubernetes::saveBackendCache(file, members);
         if (!saved) logging::warning("agent", "cannot save the backend cache", {{"cause", saved.error()}});
     }
 
     void setMembers(std::vector<lb::Backend> members, const std::string& source) {
         backendSource_ = source;
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
         for (const lb::Backend& backend : change.added) {
             tell(logging::Level::Info, "balancer", "backend added",
@@ -501,13 +590,21 @@ class Agent {
         }
         poolChanged();
         probeMembers();
-        if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
-            std::vector<boost::asio::ip::address> hosts;
-            hosts.reserve(targets.size());
-            for (const lb::Endpoint& target : targets)
-                hosts.push_back(target.address);
-            election_->setPeers(std::move(hosts));
+        // That this host has an API server doesn't tell who else has: it isn't alone for that.
+        if (!configuration_.peers && source != kOwnServer) tellPeers();
+    }
+
+    /// Unicast: whom the election speaks with.
+    void tellPeers() {
+        if (!election_ || configuration_.vrrp.transport != vrrp::Transport::Unicast) return;
+        net::PeersUpdate update{
+            .hosts = configuration_.peers.value_or(std::vector<boost::asio::ip::address>()),
+            .areNodes = !configuration_.peers};
+        if (update.areNodes) {
+            for (const lb::BackendView& member : pool_.view())
+                update.hosts.push_back(member.backend.endpoint.address);
         }
+        election_->setPeers(std::move(update));
     }
 
     /// Not before the data path works: in `dsr` the probes go through it.
@@ -529,7 +626,14 @@ class Agent {
              {{"backend", lb::toString(change->backend.endpoint)},
               {"name", change->backend.name},
               {"cause", change->detail}});
+        // One on this host may have come up because its address has only now arrived.
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+    }
+
+    /// Real traffic speaks against a backend; the probe decides.
+    void suspected(const lb::Endpoint& backend, lb::Suspicion kind) {
+        if (kind == lb::Suspicion::Hint || pool_.suspect(backend)) health_->suspect(backend);
     }
 
     void poolChanged() {
@@ -634,6 +738,8 @@ class Agent {
                 "there is no guardian, so a crash of the agent moves the VIP only when the peers miss it" +
                 (guardian_.problem().empty() ? "" : ": " + guardian_.problem()));
         }
+        for (std::string& warning : reloader_.warnings())
+            report.warnings.push_back(std::move(warning));
         if (report.fallOpen)
             report.warnings.emplace_back("no backend passes its health check; all of them are tried");
         if (report.backends.empty())
@@ -641,6 +747,8 @@ class Agent {
         if (report.kubernetes && !report.kubernetes->lastError.empty()) {
             report.warnings.push_back("kubernetes: " + report.kubernetes->lastError);
         }
+        if (report.kubernetes && !report.kubernetes->notice.empty())
+            report.warnings.push_back("kubernetes: " + report.kubernetes->notice);
         return report;
     }
 
@@ -659,6 +767,7 @@ class Agent {
     void stopAllButTheBalancer() {
         saveTimer_.cancel();
         if (std::exchange(stopped_, true)) return;
+        reloader_.stop();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
@@ -668,7 +777,8 @@ class Agent {
         if (takeover_) takeover_->stop();
     }
 
-    const config::Configuration& configuration_;
+    config::Configuration configuration_;       ///< what is in force, as reloads have changed it
+    vrrp::HmacKeys keys_;                       ///< with HMAC
     std::vector<vrrp::RouterOptions> routers_;  ///< one for each family among the VIPs
     guard::Testament& testament_;
     guard::Guardian& guardian_;
@@ -693,6 +803,8 @@ class Agent {
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
     std::unique_ptr<kubernetes::Reflector> reflector_;
+    unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
+    reload::Reloader reloader_;
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
@@ -706,10 +818,10 @@ class Agent {
 
 }  // namespace
 
-int runAgent(const config::Configuration& configuration, guard::Testament& testament,
+int runAgent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
              guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor) {
     std::signal(SIGPIPE, SIG_IGN);
-    Agent agent(configuration, testament, guardian, std::move(predecessor));
+    Agent agent(configuration, std::move(source), testament, guardian, std::move(predecessor));
     return agent.run();
 }
 

@@ -37,19 +37,19 @@ lb::Endpoint healthTarget(const config::Configuration& configuration, const lb::
     return {.address = backend.address, .port = configuration.loadBalancer.bind.front().port};
 }
 
-std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, lb::EventSink events,
-                                           lb::AccessSink access,
+std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, DataPathSinks sinks,
                                            std::vector<lb::ListeningSocket> inherited) {
     switch (configuration.dataPath) {
         case config::DataPath::Nat:
-            return lb::makeNat(kernelOptions(configuration), std::move(events));
+            return lb::makeNat(kernelOptions(configuration), std::move(sinks.events));
         case config::DataPath::Dsr:
-            return lb::makeDsr(kernelOptions(configuration), std::move(events));
+            return lb::makeDsr(kernelOptions(configuration), std::move(sinks.events));
         case config::DataPath::Auto:  // resolveDataPath() has chosen
         case config::DataPath::Proxy:
             break;
     }
-    return std::make_unique<lb::Proxy>(configuration.loadBalancer, std::move(events), std::move(access),
+    return std::make_unique<lb::Proxy>(configuration.loadBalancer, std::move(sinks.events),
+                                       std::move(sinks.access), std::move(sinks.suspicion),
                                        std::move(inherited));
 }
 

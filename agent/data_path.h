@@ -24,8 +24,13 @@ lb::KernelOptions kernelOptions(const config::Configuration& configuration);
 lb::Endpoint healthTarget(const config::Configuration& configuration, const lb::Endpoint& backend);
 
 /// Throws std::runtime_error whose text names the configuration's place and says what is wrong.
-std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, lb::EventSink events,
-                                           lb::AccessSink access, std::vector<lb::ListeningSocket> inherited);
+struct DataPathSinks {
+    lb::EventSink events;
+    lb::AccessSink access;
+    lb::SuspicionSink suspicion;
+};
+std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, DataPathSinks sinks,
+                                           std::vector<lb::ListeningSocket> inherited);
 
 /// What a data path in user space listens on, for a successor on this host; in the kernel, nothing.
 std::vector<lb::ListeningSocket> listenersOf(const lb::DataPath& dataPath);

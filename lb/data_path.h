@@ -3,10 +3,14 @@
 // the kernel (kernel/kernel_path.h). The owner (control thread) makes one, publishes snapshots, reads
 // statistics.
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
+#include "lb/access.h"
 #include "lb/endpoint.h"
+#include "lb/histogram.h"
+#include "lb/options.h"
 #include "lb/snapshot.h"
 
 namespace fairlead::lb {
@@ -18,7 +22,13 @@ struct BackendStatistics {
     std::uint64_t total = 0;  ///< connections ever established
     std::uint64_t bytesToBackend = 0;
     std::uint64_t bytesToClient = 0;
-    std::uint64_t connectFailures = 0;  ///< refused, unreachable, timed out; the kernel's paths see none
+    // What follows is seen in user space alone.
+    std::uint64_t connectFailures = 0;  ///< refused, unreachable, timed out
+    /// Clients for whom another backend was tried, because this one failed or was slow to answer.
+    std::uint64_t retries = 0;
+    std::array<std::uint64_t, kEnds> ended{};  ///< connections that have ended, by End
+    ConnectHistogram connectTime;              ///< of connects that were answered
+    DurationHistogram duration;                ///< of connections, from accept to the end
 };
 
 struct ProxyStatistics {
@@ -27,6 +37,8 @@ struct ProxyStatistics {
     std::uint64_t retried = 0;  ///< connect attempts moved on to another backend
     std::uint64_t reset = 0;    ///< connections reset because their backend went down or left
     std::uint64_t open = 0;
+    /// Clients who ended without a backend, by End.
+    std::array<std::uint64_t, kEnds> unserved{};
     std::uint64_t accessDropped = 0;  ///< records of ended connections that could not be told
     std::vector<BackendStatistics>
         backends;  ///< sorted by endpoint; backends that left stay while they have connections
@@ -55,6 +67,9 @@ class DataPath {
     /// Leaves new connections to another process on this host, which has been given what it needs; what is
     /// open goes on until stop().
     virtual void drain() = 0;
+
+    /// Takes over what can change while it runs, of what it knows of these options.
+    virtual void reconfigure(const ProxyOptions& options) = 0;
 
     /// Another host has the VIP now: what came through it goes there from now on. Any thread.
     virtual void vipLost() {}

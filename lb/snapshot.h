@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lb/backend.h"
@@ -19,6 +20,9 @@ struct SnapshotEntry {
     bool reset = false;
     /// A probe has told its health; before that it is usable on trust.
     bool proven = false;
+    bool local = false;  ///< its address is one of this host's
+    /// When it came back from the dead; nothing: it was never down.
+    std::optional<TimePoint> returned;
 
     friend bool operator==(const SnapshotEntry&, const SnapshotEntry&) = default;
 };
@@ -27,6 +31,7 @@ struct Snapshot {
     std::uint64_t generation = 0;        ///< grows with every change
     std::vector<SnapshotEntry> entries;  ///< sorted by endpoint, so that every host orders them alike
     std::vector<std::size_t> usable;     ///< indexes of the usable entries, ascending
+    bool fallOpen = false;               ///< every backend is down, so all are usable
 };
 
 /// Never null once published.

@@ -1,3 +1,7 @@
+#include <linux/capability.h>
+
+#include <algorithm>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -12,6 +16,7 @@
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
+#include "agent/privileges/privileges.h"
 #include "agent/takeover/predecessor.h"
 
 namespace fairlead::cli {
@@ -27,14 +32,30 @@ void chooseDataPath(config::Configuration& configuration) {
     logging::log(logging::Level::Info, "config", "loadBalancer.dataPath: auto", fields);
 }
 
+/// As the manifest of the pod has them (manifest_text.cpp).
+std::vector<int> neededCapabilities(const config::Configuration& configuration) {
+    std::vector<int> needed{CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_IPC_LOCK};
+    const auto reserved = [](const lb::Endpoint& endpoint) { return endpoint.port < 1024; };
+    if (std::ranges::any_of(configuration.loadBalancer.bind, reserved) || reserved(configuration.admin))
+        needed.push_back(CAP_NET_BIND_SERVICE);
+    return needed;
+}
+
 int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
+    // Until there is somebody to heed it, it must not end the agent.
+    std::signal(SIGHUP, SIG_IGN);
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
     // Before anything makes a thread, the log for one.
     guard::Testament testament;
     guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
+    const auto reduced = privileges::keepOnly(neededCapabilities(*configuration));
     logging::configure(configuration->logging.format, configuration->logging.level);
-    auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    if (!reduced)
+        logging::warning("agent", "keeps rights that it doesn't need", {{"cause", reduced.error()}});
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         err << derived.error() << '\n';
         return kWrong;
@@ -54,7 +75,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
         predecessor = std::move(*found);
         if (!predecessor) logging::info("agent", "no agent runs here from which to take over");
     }
-    return runAgent(derived->configuration, testament, guardian, std::move(predecessor));
+    return runAgent(derived->configuration, flags.source(), testament, guardian, std::move(predecessor));
 }
 
 }  // namespace
@@ -68,10 +89,14 @@ void addRun(Commands& commands) {
         "  fairlead run --vip 10.10.1.108 --kubeconfig '' --backend 10.10.1.83:6443 --backend "
         "10.10.1.84:6443\n"
         "\n"
-        "SIGTERM and SIGINT give the VIP to a peer and stop. --takeover upgrades in place: the agent that "
-        "runs\n"
-        "here, of whatever version, gives this one its listeners and its VIP, refuses nobody meanwhile, and\n"
-        "goes on serving the connections that it has until it is stopped.");
+        "SIGTERM and SIGINT give the VIP to a peer and stop. When the file of --config changes, and on "
+        "SIGHUP,\n"
+        "it is read again; what can be applied is, and the rest is named.\n"
+        "\n"
+        "--takeover upgrades in place: the agent that runs here, of whatever version, gives this one its\n"
+        "listeners and its VIP, refuses nobody meanwhile, and goes on serving the connections that it has "
+        "until\n"
+        "it is stopped.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
     const auto takesOver = std::make_shared<bool>(false);
     command->add_flag(

@@ -40,6 +40,12 @@ struct HandOverResult {
     boost::asio::ip::address successor;  ///< who was named; unspecified: no peer has made itself known
 };
 
+/// Unicast: the hosts of the cluster, this one may be among them.
+struct PeersUpdate {
+    std::vector<boost::asio::ip::address> hosts;
+    bool areNodes = false;  ///< see ElectionOptions::peersAreNodes
+};
+
 /// What the checks say: the priority to advertise, or that this host must not hold the VIP at all.
 struct PriorityUpdate {
     std::uint8_t priority = 100;  ///< 1..254
@@ -76,7 +82,12 @@ class Election {
     void setPriority(PriorityUpdate update);
 
     /// Any thread; returns at once. Unicast: who the hosts of the cluster are from now on.
-    void setPeers(std::vector<boost::asio::ip::address> peers);
+    void setPeers(PeersUpdate peers);
+
+    /// Any thread; returns at once. Other options for the same virtual routers, one each: version, number,
+    /// transport, family and peerPort must be as they were, and the priority is setPriority()'s. The holder
+    /// stays the holder.
+    void reconfigure(std::vector<vrrp::RouterOptions> routers);
 
     /// Any thread but the election's: gives the VIP to the best peer. Nothing if the election thread does not
     /// answer within a second.

@@ -141,6 +141,8 @@ void ElectionLoop::readNews() {
 
 void ElectionLoop::takeOrders() {
     channel_.acknowledge();
+    // Before the priority, which may make a holder resign: nothing must be asserted after that.
+    if (const auto options = channel_.takeOptions()) reconfigure(*options);
     if (const auto update = channel_.takePriority()) {
         for (const auto& router : routers_)
             router->setPriority(*update);
@@ -150,6 +152,14 @@ void ElectionLoop::takeOrders() {
             router->setPeers(*peers);
     }
     if (channel_.handOverRequested()) channel_.answerHandOver(handOver());
+}
+
+void ElectionLoop::reconfigure(const std::vector<vrrp::RouterOptions>& routers) {
+    // Each of them looks at the interface with all VIPs in mind.
+    vips_ = vipsOf(routers);
+    linkWatch_.setVips(vips_);
+    for (std::size_t i = 0; i < routers_.size() && i < routers.size(); ++i)
+        routers_[i]->reconfigure(routers[i]);
 }
 
 HandOverResult ElectionLoop::handOver() {

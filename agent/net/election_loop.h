@@ -32,6 +32,7 @@ class ElectionLoop {
     void armTimer() const;
     void readNews();
     void takeOrders();
+    void reconfigure(const std::vector<vrrp::RouterOptions>& routers);
     [[nodiscard]] HandOverResult handOver();
     void applyConditions();
     void moveTogether();
@@ -44,7 +45,7 @@ class ElectionLoop {
     const ElectionOptions options_;
     const Election::Observer observer_;
     ElectionChannel& channel_;
-    const std::vector<boost::asio::ip::address> vips_;  ///< of all routers
+    std::vector<boost::asio::ip::address> vips_;  ///< of all routers
     Reporter reporter_;
     Netlink netlink_;
     LinkWatch linkWatch_;

@@ -69,7 +69,9 @@ class VirtualRouter {
     void applyCondition(const std::string& elsewhere);
 
     void setPriority(const PriorityUpdate& update);
-    void setPeers(const std::vector<boost::asio::ip::address>& peers);
+    void setPeers(const PeersUpdate& peers);
+    /// See Election::reconfigure(). Surroundings::vips are the new ones by then.
+    void reconfigure(const vrrp::RouterOptions& options);
     void handOver(const std::string& cause) { perform(router_.handOver(cause, clock())); }
     void yield(const std::string& cause) { perform(router_.yield(cause, clock())); }
     void takeOver(const std::string& cause) { perform(router_.takeOver(cause, clock())); }
@@ -116,11 +118,12 @@ class VirtualRouter {
     /// Looks at the interface again.
     void refreshInterface();
     void openSockets();
+    void openClaimWatch();
     void chooseUnicastPeers();
 
     static vrrp::TimePoint clock() { return std::chrono::steady_clock::now(); }
 
-    const vrrp::RouterOptions options_;
+    vrrp::RouterOptions options_;
     const Surroundings around_;
     Reporter reporter_;
     vrrp::Router router_;
@@ -138,6 +141,7 @@ class VirtualRouter {
 
     std::optional<std::vector<boost::asio::ip::address>> givenPeers_;  ///< unicast, as configured or listed
     std::vector<boost::asio::ip::address> unicastPeers_;               ///< without ourselves
+    bool peersAreNodes_;
     bool listedOurselves_ = false;
     std::vector<boost::asio::ip::address> destinations_;  ///< of what we send
 

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -102,7 +103,8 @@ struct KernelPath::Impl {
     SnapshotPtr pending;
     bool stopping = false;
     bool lost = false;
-    mutable bool wanted = false;  ///< new figures
+    std::optional<Algorithm> algorithm;  ///< a new one
+    mutable bool wanted = false;         ///< new figures
     ProxyStatistics figures;
     Clock::time_point figuresAt;
 };
@@ -290,14 +292,20 @@ void KernelPath::Impl::run() {
         SnapshotPtr next;
         bool left = false;
         bool figuresWanted = false;
+        std::optional<Algorithm> chosen;
         {
             const std::lock_guard lock(mutex);
             next = std::exchange(pending, nullptr);
             left = std::exchange(lost, false);
             figuresWanted = wanted;
+            chosen = std::exchange(algorithm, std::nullopt);
         }
         const RulesetChange change = watch->read();
         if (change.table || Clock::now() >= lookAt) look(change);
+        if (chosen) {
+            ruleset->choose(*chosen);
+            put(true);
+        }
         if (next) {
             current = next;
             put(false);
@@ -393,6 +401,12 @@ void KernelPath::drain() {
     impl_->join();
     const std::lock_guard lock(impl_->mutex);
     impl_->figures = {};
+}
+
+void KernelPath::reconfigure(const ProxyOptions& options) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->algorithm = options.algorithm;
+    impl_->wake();
 }
 
 void KernelPath::vipLost() {

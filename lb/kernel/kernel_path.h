@@ -29,6 +29,8 @@ class KernelPath final : public DataPath {
     void stop() override;
     /// Rules and connections are the successor's.
     void drain() override;
+    /// The algorithm.
+    void reconfigure(const ProxyOptions& options) override;
     void vipLost() override;
     /// The rules are in place.
     [[nodiscard]] bool accepting() const override;

@@ -16,6 +16,8 @@ class NatRuleset final : public Ruleset {
         }
     }
 
+    void choose(Algorithm algorithm) override { options_.algorithm = algorithm; }
+
     [[nodiscard]] std::vector<std::string> families() const override {
         std::vector<std::string> words;
         for (const Family family : families_)
@@ -43,7 +45,7 @@ class NatRuleset final : public Ruleset {
     }
 
   private:
-    const KernelOptions options_;
+    KernelOptions options_;
     std::vector<Family> families_;
 };
 

@@ -31,6 +31,9 @@ class Ruleset {
     /// How often to look around, and whether the rules are still there.
     [[nodiscard]] virtual std::chrono::milliseconds pace() const { return std::chrono::seconds(10); }
 
+    /// Has rules() and contents() follow another algorithm from now on, if they follow any.
+    virtual void choose(Algorithm /*algorithm*/) {}
+
     /// Connections go on when the VIP moves to another host; otherwise they have to begin anew there.
     [[nodiscard]] virtual bool survivesVip() const { return false; }
 

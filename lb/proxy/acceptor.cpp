@@ -40,7 +40,8 @@ Acceptor::Acceptor(ProxyShared& shared, int epoll, std::vector<Descriptor> liste
 
 std::optional<Acceptor::Client> Acceptor::accept(Listener& listener, TimePoint now) {
     while (!paused_) {
-        if (shared_.open.load(std::memory_order_relaxed) >= shared_.options.maxConnections) {
+        if (shared_.open.load(std::memory_order_relaxed) >=
+            shared_.live.maxConnections.load(std::memory_order_relaxed)) {
             pause(now, "maxConnections reached");
             break;
         }

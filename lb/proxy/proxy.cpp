@@ -50,6 +50,20 @@ struct Proxy::Impl {
         int socket;  ///< a worker's
     };
     std::vector<Opened> opened;
+    void adopt(const ProxyOptions& options) {
+        shared.live.algorithm = options.algorithm;
+        shared.live.connectTimeout = options.connectTimeout;
+        shared.live.idleTimeout = options.idleTimeout;
+        ProxyOptions resolved = options;
+        resolved.workers = shared.options.workers;
+        shared.live.maxConnections = connectionLimit(resolved);
+        // Once made it stays, because a worker may be about to use it.
+        if (options.accessLog && accessSink && !access)
+            access = std::make_unique<AccessQueue>(accessSink, shared.sink);
+        shared.access = options.accessLog ? access.get() : nullptr;
+    }
+
+    AccessSink accessSink;
     std::unique_ptr<AccessQueue> access;  // before the workers, who use it to their end
     ProxyShared shared;
     std::vector<Endpoint> endpoints;
@@ -57,16 +71,15 @@ struct Proxy::Impl {
     std::atomic<bool> running{false};
 };
 
-Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, std::vector<ListeningSocket> inherited)
+Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, SuspicionSink suspect,
+             std::vector<ListeningSocket> inherited)
     : impl_(std::make_unique<Impl>()) {
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
-    options.maxConnections = connectionLimit(options);
     impl_->shared.options = options;
     impl_->shared.sink = std::move(sink);
-    if (options.accessLog && access) {
-        impl_->access = std::make_unique<AccessQueue>(std::move(access), impl_->shared.sink);
-        impl_->shared.access = impl_->access.get();
-    }
+    impl_->shared.suspect = std::move(suspect);
+    impl_->accessSink = std::move(access);
+    impl_->adopt(options);
 
     std::vector<std::vector<Descriptor>> listeners(options.workers);
     for (const Endpoint& asked : options.bind) {
@@ -123,6 +136,12 @@ std::vector<ListeningSocket> Proxy::listeners() const {
         copies.push_back({.endpoint = listener.endpoint, .socket = std::move(copy)});
     }
     return copies;
+}
+
+void Proxy::reconfigure(const ProxyOptions& options) {
+    impl_->adopt(options);
+    for (auto& worker : impl_->workers)
+        worker->wakeUp();
 }
 
 void Proxy::stop() {

@@ -12,6 +12,7 @@
 #include "lb/options.h"
 #include "lb/proxy/socket.h"
 #include "lb/snapshot.h"
+#include "lb/suspicion.h"
 
 namespace fairlead::lb {
 
@@ -28,8 +29,8 @@ class Proxy final : public DataPath {
     /// sockets of the proxy that ran before, it takes those at its own endpoints, with the clients that wait
     /// there; the others are closed.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
-    /// `access` is called if the options say so.
-    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {},
+    /// `access` is called while the options say so.
+    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {}, SuspicionSink suspect = {},
           std::vector<ListeningSocket> inherited = {});
     ~Proxy() override;  ///< stop()
     Proxy(const Proxy&) = delete;
@@ -44,6 +45,10 @@ class Proxy final : public DataPath {
 
     /// Accepts nobody any more; the connections that are open go on until stop().
     void drain() override;
+    /// Takes over algorithm, connectTimeout, idleTimeout, maxConnections and accessLog, and nothing else.
+    /// What is open stays; a connect under way keeps its time limit. Not while another member function that
+    /// changes something runs.
+    void reconfigure(const ProxyOptions& options) override;
 
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.
     void stop() override;
