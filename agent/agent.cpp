@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@
 #include "agent/balancer_health.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
+#include "agent/data_path.h"
 #include "agent/history/recorder.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
@@ -41,7 +43,6 @@
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
 #include "lb/local_addresses.h"
-#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 namespace {
@@ -157,7 +158,15 @@ class Agent {
         });
         // The VIP comes last: whoever it attracts must find a working balancer behind it.
         adoptFirstBackends();
-        proxy_->start();
+        try {
+            dataPath_->start();
+        } catch (const std::exception& error) {
+            throw located(configuration_, "loadBalancer.dataPath", error);
+        }
+        pool_.presumeUp(dataPath_->servedBefore(), Clock::now());
+        poolChanged();
+        serving_ = true;
+        probeMembers();
         try {
             if (election_) election_->start();
         } catch (const std::exception& error) {
@@ -199,20 +208,24 @@ class Agent {
             fields.emplace_back("vip", "none: the balancer works alone");
         }
         std::vector<std::string> listeners;
-        for (const lb::Endpoint& listener : proxy_->endpoints())
+        for (const lb::Endpoint& listener : dataPath_->endpoints())
             listeners.push_back(lb::toString(listener));
         fields.emplace_back("balancer", joined(listeners));
+        if (configuration_.inKernel()) fields.emplace_back("dataPath", toString(configuration_.dataPath));
         fields.emplace_back("admin", lb::toString(admin_->endpoint()));
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
     void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(
-                configuration_.loadBalancer, logBalancerEvent, logAccess,
-                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
-                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
-                },
+            dataPath_ = makeDataPath(
+                configuration_,
+                {.events = logBalancerEvent,
+                 .access = logAccess,
+                 .suspicion =
+                     [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                         boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                     }},
                 std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
@@ -220,10 +233,14 @@ class Agent {
         lb::HealthCheckOptions probes = configuration_.healthCheck;
         probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, probes,
-            [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
+            context_, probes, [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+                for (const lb::BackendView& member : pool_.view()) {
+                    const lb::Endpoint& backend = member.backend.endpoint;
+                    if (healthTarget(configuration_, backend) == target) probed(backend, result);
+                }
+            });
         balancerHealth_ = std::make_unique<BalancerHealth>(
-            context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
+            context_, configuration_.healthCheck, dataPath_->endpoints(), *dataPath_, pool_,
             [this] { updatePriority("the peers' balancers"); });
         checks_ = std::make_unique<checks::CheckRunner>(
             context_, configuration_.checks,
@@ -247,7 +264,7 @@ class Agent {
         try {
             takeover_ = std::make_unique<takeover::TakeoverServer>(
                 context_, configuration_.vrrp.virtualRouterId,
-                takeover::TakeoverServer::Handlers{.listeners = [this] { return proxy_->listeners(); },
+                takeover::TakeoverServer::Handlers{.listeners = [this] { return listenersOf(*dataPath_); },
                                                    .release = [this] { return handEverythingOver(); }});
         } catch (const std::exception& error) {
             logging::warning("agent", "no other agent can take over from this one (run --takeover)",
@@ -257,7 +274,7 @@ class Agent {
 
     /// To another agent of this host. What is left to do is to serve the connections that are open.
     takeover::Estate handEverythingOver() {
-        proxy_->drain();
+        dataPath_->drain();
         takeover::Estate estate;
         if (election_) {
             election_->release();
@@ -271,7 +288,7 @@ class Agent {
         }
         stopAllButTheBalancer();
         tell(logging::Level::Info, "agent", "another agent of this host has taken over",
-             {{"open", proxy_->statistics().open},
+             {{"open", dataPath_->statistics().open},
               {"action", "serving the connections that are open; electing and accepting no more"}});
         awaitDrained();
         return estate;
@@ -282,7 +299,7 @@ class Agent {
         drainTimer_.expires_after(std::chrono::seconds(1));
         drainTimer_.async_wait([this](const boost::system::error_code& error) {
             if (error) return;
-            if (proxy_->statistics().open > 0) return awaitDrained();
+            if (dataPath_->statistics().open > 0) return awaitDrained();
             tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
                  {});
         });
@@ -449,7 +466,7 @@ class Agent {
             makeRouters();
             election_->reconfigure(routers_);
         }
-        if (changes.touches("loadBalancer.")) proxy_->reconfigure(configuration_.loadBalancer);
+        if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
             health_->reconfigure(configuration_.healthCheck);
@@ -644,7 +661,7 @@ class Agent {
             otherServers_ = targets;
         }
         poolChanged();
-        health_->setTargets(targets);
+        probeMembers();
         // That this host has an API server doesn't tell who else has: it isn't alone for that.
         if (!configuration_.peers && source != kOwnServer) tellPeers();
     }
@@ -660,6 +677,15 @@ class Agent {
                 update.hosts.push_back(member.backend.endpoint.address);
         }
         election_->setPeers(std::move(update));
+    }
+
+    /// Not before the data path works: in `dsr` the probes go through it.
+    void probeMembers() {
+        if (!serving_) return;
+        std::set<lb::Endpoint> targets;
+        for (const lb::BackendView& member : pool_.view())
+            targets.insert(healthTarget(configuration_, member.backend.endpoint));
+        health_->setTargets({targets.begin(), targets.end()});
     }
 
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
@@ -696,7 +722,7 @@ class Agent {
                        pool_.view().empty() ? "refusing connections" : "trying all of them (fall open)"}});
             }
         }
-        proxy_->publish(pool_.snapshot());
+        dataPath_->publish(pool_.snapshot());
         balancerHealth_->poolChanged(otherHosts());
     }
 
@@ -755,6 +781,7 @@ class Agent {
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
                 writeEvent(transition);
+                if (transition.from == vrrp::State::Master) dataPath_->vipLost();
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -792,7 +819,7 @@ class Agent {
 
     /// Why the agent isn't ready to serve, empty if it is.
     [[nodiscard]] std::string notReady() const {
-        if (!proxy_->accepting()) return "the balancer does not accept connections";
+        if (!dataPath_->accepting()) return "the balancer does not accept connections";
         for (const vrrp::RouterStatus& router : routerStates()) {
             if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) continue;
             return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
@@ -813,8 +840,9 @@ class Agent {
                                    .priorityExplanation = priorityExplanation_,
                                    .checks = checks_->status(),
                                    .backends = pool_.view(),
-                                   .balancer = proxy_->statistics(),
-                                   .listeners = proxy_->endpoints(),
+                                   .balancer = dataPath_->statistics(),
+                                   .dataPath = toString(configuration_.dataPath),
+                                   .listeners = dataPath_->endpoints(),
                                    .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
                                    .backendSource = backendSource_,
                                    .kubernetes = std::nullopt,
@@ -845,7 +873,7 @@ class Agent {
         stopAllButTheBalancer();
         drainTimer_.cancel();
         health_->stop();
-        proxy_->stop();
+        dataPath_->stop();
         // Behind what the other threads posted until they ended, so that their last events are logged.
         boost::asio::post(context_, [this] { context_.stop(); });
     }
@@ -883,7 +911,7 @@ class Agent {
     history::Recorder recorder_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
-    std::unique_ptr<lb::Proxy> proxy_;
+    std::unique_ptr<lb::DataPath> dataPath_;
     std::unique_ptr<lb::HealthChecker> health_;
     std::unique_ptr<BalancerHealth> balancerHealth_;
     std::unique_ptr<checks::CheckRunner> checks_;
@@ -900,6 +928,7 @@ class Agent {
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
+    bool serving_ = false;  ///< the data path has been started
     bool reachable_ = true;
 
     /// API servers that the reflector may try after the local one: read on its thread.

@@ -60,6 +60,9 @@ struct Backends {
     std::string cacheFile = "/var/lib/fairlead/backends.json";  ///< empty: none
 };
 
+/// Where connections are balanced; Auto becomes Proxy or Nat at start.
+enum class DataPath : std::uint8_t { Proxy, Nat, Dsr, Auto };
+
 struct Logging {
     logging::Format format = logging::Format::Text;
     logging::Level level = logging::Level::Info;
@@ -76,11 +79,18 @@ struct Configuration {
     std::optional<std::vector<boost::asio::ip::address>> peers;  ///< vrrp.peers; nothing: nodes
     std::vector<checks::CheckOptions> checks;
     lb::ProxyOptions loadBalancer;
-    lb::HealthCheckOptions healthCheck;  ///< loadBalancer.healthCheck
+    DataPath dataPath = DataPath::Proxy;  ///< loadBalancer.dataPath
+    bool keepRules = false;               ///< loadBalancer.keepRules
+    lb::HealthCheckOptions healthCheck;   ///< loadBalancer.healthCheck
     Backends backends;
     lb::Endpoint admin;  ///< admin.bind
     Logging logging;
     Origins origins;
+    /// This host's on vip.interface, without the VIPs; from derive().
+    std::vector<boost::asio::ip::address> ownAddresses;
+
+    /// Rules in the kernel rather than a listener.
+    [[nodiscard]] bool inKernel() const { return dataPath == DataPath::Nat || dataPath == DataPath::Dsr; }
 };
 
 /// One virtual router for each family among vip.addresses, that of the first address first; none without a
