@@ -14,15 +14,19 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "agent/admin/http_server.h"
+#include "agent/admin/live_view.h"
 #include "agent/admin/metrics.h"
+#include "agent/admin/page.h"
 #include "agent/admin/status.h"
 #include "agent/authentication/authentication_files.h"
 #include "agent/authentication/replay_keeper.h"
 #include "agent/balancer_health.h"
+#include "agent/blackout/vip_prober.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
 #include "agent/history/recorder.h"
@@ -106,6 +110,23 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
             .vips = configuration.vip.addresses};
 }
 
+/// The first address of each family; a link-local one would need its interface named, and clients name the
+/// other.
+blackout::Options blackoutOptions(const config::Configuration& configuration, std::uint16_t port) {
+    blackout::Options options{.targets = {},
+                              .interface = configuration.vip.interface,
+                              .interval = configuration.vip.probe.interval,
+                              .timeout = configuration.vip.probe.timeout};
+    for (const auto& vip : configuration.vip.addresses) {
+        if (vip.is_v6() && vip.to_v6().is_link_local()) continue;
+        const bool there = std::ranges::any_of(options.targets, [&](const lb::Endpoint& target) {
+            return target.address.is_v6() == vip.is_v6();
+        });
+        if (!there) options.targets.push_back({.address = vip, .port = port});
+    }
+    return options;
+}
+
 /// The parts and what flows between them. Everything but the callbacks of other threads runs on the control
 /// thread.
 class Agent {
@@ -119,6 +140,9 @@ class Agent {
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
           recorder_(configuration.logging.historyFile),
+          liveView_(
+              context_, [this] { return admin::toJson(report()); },
+              [this] { return history::toJson(recorder_.history()); }),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
         buildBalancer();
         buildAdmin();
@@ -139,6 +163,7 @@ class Agent {
         proxy_->start();
         try {
             if (election_) election_->start();
+            if (vipProber_) vipProber_->start();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
@@ -156,6 +181,7 @@ class Agent {
     void tell(logging::Level level, std::string_view component, std::string_view message,
               std::initializer_list<logging::Field> fields) {
         recorder_.record(level, component, message, {fields.begin(), fields.size()});
+        liveView_.changed();
     }
 
     void logStart() {
@@ -205,28 +231,38 @@ class Agent {
         const auto text = [](unsigned status, std::string body) {
             return admin::Response{.status = status, .body = std::move(body)};
         };
-        std::map<std::string, admin::Handler> routes{
-            {"/healthz", [text] { return text(200, "ok\n"); }},
-            {"/readyz",
-             [this, text] {
-                 const std::string missing = notReady();
-                 return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
-             }},
-            {"/status",
-             [this] {
-                 return admin::Response{.contentType = "application/json", .body = admin::toJson(report())};
-             }},
-            {"/metrics",
-             [this] {
-                 return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
-                                        .body = metrics_.render(report())};
-             }},
-        };
+        const config::AdminSecurity& security = configuration_.adminSecurity;
+        admin::HttpOptions options{
+            .routes = {{"/", admin::page},
+                       {"/healthz", [text] { return text(200, "ok\n"); }},
+                       {"/readyz",
+                        [this, text] {
+                            const std::string missing = notReady();
+                            return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
+                        }},
+                       {"/status",
+                        [this] {
+                            return admin::Response{.contentType = "application/json",
+                                                   .body = admin::toJson(report())};
+                        }},
+                       {"/metrics",
+                        [this] {
+                            return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
+                                                   .body = metrics_.render(report())};
+                        }}},
+            .open = {"/healthz", "/readyz"},  // for the kubelet, which knows no token
+            .eventsPath = "/events",
+            .greeting = [this] { return liveView_.greeting(); },
+            .security = {.certFile = security.certFile,
+                         .keyFile = security.keyFile,
+                         .clientCaFile = security.clientCaFile,
+                         .tokenFile = security.tokenFile}};
         try {
-            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(routes));
-        } catch (const std::exception& error) {
+            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(options));
+        } catch (const std::system_error& error) {
             throw located(configuration_, "admin.bind", error);
         }
+        liveView_.start(*admin_);
     }
 
     void buildControl() {
@@ -312,6 +348,21 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
+    }
+
+    void buildVipProber() {
+        vipProber_ = std::make_unique<blackout::VipProber>(
+            context_, blackoutOptions(configuration_, proxy_->endpoints().front().port),
+            [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
+                if (!outage.ownLink) metrics_.observeBlackout(vip, outage.length());
+                tell(outage.ownLink ? logging::Level::Info : logging::Level::Warning, "vip",
+                     outage.ownLink ? "the VIP could not be reached, because this host's own link was down"
+                                    : "the VIP did not answer",
+                     {{"vip", lb::toString(vip)},
+                      {"for", blackout::lengthText(outage.length())},
+                      {"cause", outage.cause}});
+            });
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -525,20 +576,22 @@ class Agent {
     }
 
     [[nodiscard]] admin::StatusReport report() {
-        admin::StatusReport report{.nodeName = configuration_.nodeName,
-                                   .now = Clock::now(),
-                                   .started = started_,
-                                   .routerOptions = routers_,
-                                   .routers = routerStates(),
-                                   .priorityExplanation = priorityExplanation_,
-                                   .checks = checks_->status(),
-                                   .backends = pool_.view(),
-                                   .balancer = proxy_->statistics(),
-                                   .listeners = proxy_->endpoints(),
-                                   .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
-                                   .backendSource = backendSource_,
-                                   .kubernetes = std::nullopt,
-                                   .warnings = {}};
+        admin::StatusReport report{
+            .nodeName = configuration_.nodeName,
+            .now = Clock::now(),
+            .started = started_,
+            .routerOptions = routers_,
+            .routers = routerStates(),
+            .priorityExplanation = priorityExplanation_,
+            .vipProbes = vipProber_ ? vipProber_->status() : std::vector<blackout::Status>(),
+            .checks = checks_->status(),
+            .backends = pool_.view(),
+            .balancer = proxy_->statistics(),
+            .listeners = proxy_->endpoints(),
+            .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
+            .backendSource = backendSource_,
+            .kubernetes = std::nullopt,
+            .warnings = {}};
         if (reflector_) report.kubernetes = reflector_->status();
         if (election_ && !guardian_.alive()) {
             report.warnings.push_back(
@@ -557,6 +610,7 @@ class Agent {
 
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
+        if (vipProber_) vipProber_->stop();
         if (election_) election_->stop();
         saveTimer_.cancel();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
@@ -564,6 +618,7 @@ class Agent {
         checks_->stop();
         balancerHealth_->stop();
         health_->stop();
+        liveView_.stop();
         admin_->stop();
         if (control_) control_->stop();
         proxy_->stop();
@@ -582,6 +637,7 @@ class Agent {
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
+    admin::LiveView liveView_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
     std::unique_ptr<lb::Proxy> proxy_;
@@ -591,6 +647,7 @@ class Agent {
     std::unique_ptr<admin::HttpServer> admin_;
     std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<net::Election> election_;
+    std::unique_ptr<blackout::VipProber> vipProber_;  ///< with a VIP, unless it is off
     std::unique_ptr<kubernetes::Reflector> reflector_;
 
     std::string backendSource_ = "static";

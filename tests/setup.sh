@@ -27,6 +27,8 @@ test_packages=(
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
     keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
     python3 python3-pytest python3-scapy python3-yaml
+    # The admin page, the dashboard with its alerts, completion and manual page.
+    chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
 )
 
 say() { printf '%s\n' "setup: $*"; }
