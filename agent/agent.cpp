@@ -16,15 +16,19 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "agent/admin/http_server.h"
+#include "agent/admin/live_view.h"
 #include "agent/admin/metrics.h"
+#include "agent/admin/page.h"
 #include "agent/admin/status.h"
 #include "agent/authentication/authentication_files.h"
 #include "agent/authentication/replay_keeper.h"
 #include "agent/balancer_health.h"
+#include "agent/blackout/vip_prober.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
 #include "agent/data_path.h"
@@ -119,6 +123,23 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
             .vips = configuration.vip.addresses};
 }
 
+/// The first address of each family; a link-local one would need its interface named, and clients name the
+/// other.
+blackout::Options blackoutOptions(const config::Configuration& configuration, std::uint16_t port) {
+    blackout::Options options{.targets = {},
+                              .interface = configuration.vip.interface,
+                              .interval = configuration.vip.probe.interval,
+                              .timeout = configuration.vip.probe.timeout};
+    for (const auto& vip : configuration.vip.addresses) {
+        if (vip.is_v6() && vip.to_v6().is_link_local()) continue;
+        const bool there = std::ranges::any_of(options.targets, [&](const lb::Endpoint& target) {
+            return target.address.is_v6() == vip.is_v6();
+        });
+        if (!there) options.targets.push_back({.address = vip, .port = port});
+    }
+    return options;
+}
+
 /// The parts and what flows between them. Everything but the callbacks of other threads runs on the control
 /// thread.
 class Agent {
@@ -135,6 +156,9 @@ class Agent {
           holdTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
+          liveView_(
+              context_, [this] { return admin::toJson(report()); },
+              [this] { return history::toJson(recorder_.history()); }),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
           reloader_(context_, std::move(source), reloadHooks()) {
         buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
@@ -169,6 +193,7 @@ class Agent {
         probeMembers();
         try {
             if (election_) election_->start();
+            if (vipProber_) vipProber_->start();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
@@ -190,6 +215,7 @@ class Agent {
     void tell(logging::Level level, std::string_view component, std::string_view message,
               std::initializer_list<logging::Field> fields) {
         recorder_.record(level, component, message, {fields.begin(), fields.size()});
+        liveView_.changed();
     }
 
     void logStart() {
@@ -309,28 +335,38 @@ class Agent {
         const auto text = [](unsigned status, std::string body) {
             return admin::Response{.status = status, .body = std::move(body)};
         };
-        std::map<std::string, admin::Handler> routes{
-            {"/healthz", [text] { return text(200, "ok\n"); }},
-            {"/readyz",
-             [this, text] {
-                 const std::string missing = notReady();
-                 return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
-             }},
-            {"/status",
-             [this] {
-                 return admin::Response{.contentType = "application/json", .body = admin::toJson(report())};
-             }},
-            {"/metrics",
-             [this] {
-                 return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
-                                        .body = metrics_.render(report())};
-             }},
-        };
+        const config::AdminSecurity& security = configuration_.adminSecurity;
+        admin::HttpOptions options{
+            .routes = {{"/", admin::page},
+                       {"/healthz", [text] { return text(200, "ok\n"); }},
+                       {"/readyz",
+                        [this, text] {
+                            const std::string missing = notReady();
+                            return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
+                        }},
+                       {"/status",
+                        [this] {
+                            return admin::Response{.contentType = "application/json",
+                                                   .body = admin::toJson(report())};
+                        }},
+                       {"/metrics",
+                        [this] {
+                            return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
+                                                   .body = metrics_.render(report())};
+                        }}},
+            .open = {"/healthz", "/readyz"},  // for the kubelet, which knows no token
+            .eventsPath = "/events",
+            .greeting = [this] { return liveView_.greeting(); },
+            .security = {.certFile = security.certFile,
+                         .keyFile = security.keyFile,
+                         .clientCaFile = security.clientCaFile,
+                         .tokenFile = security.tokenFile}};
         try {
-            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(routes));
-        } catch (const std::exception& error) {
+            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(options));
+        } catch (const std::system_error& error) {
             throw located(configuration_, "admin.bind", error);
         }
+        liveView_.start(*admin_);
     }
 
     void buildControl() {
@@ -418,6 +454,21 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
+    }
+
+    void buildVipProber() {
+        vipProber_ = std::make_unique<blackout::VipProber>(
+            context_, blackoutOptions(configuration_, dataPath_->endpoints().front().port),
+            [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
+                if (!outage.ownLink) metrics_.observeBlackout(vip, outage.length());
+                tell(outage.ownLink ? logging::Level::Info : logging::Level::Warning, "vip",
+                     outage.ownLink ? "the VIP could not be reached, because this host's own link was down"
+                                    : "the VIP did not answer",
+                     {{"vip", lb::toString(vip)},
+                      {"for", blackout::lengthText(outage.length())},
+                      {"cause", outage.cause}});
+            });
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -832,21 +883,23 @@ class Agent {
     }
 
     [[nodiscard]] admin::StatusReport report() {
-        admin::StatusReport report{.nodeName = configuration_.nodeName,
-                                   .now = Clock::now(),
-                                   .started = started_,
-                                   .routerOptions = routers_,
-                                   .routers = routerStates(),
-                                   .priorityExplanation = priorityExplanation_,
-                                   .checks = checks_->status(),
-                                   .backends = pool_.view(),
-                                   .balancer = dataPath_->statistics(),
-                                   .dataPath = toString(configuration_.dataPath),
-                                   .listeners = dataPath_->endpoints(),
-                                   .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
-                                   .backendSource = backendSource_,
-                                   .kubernetes = std::nullopt,
-                                   .warnings = {}};
+        admin::StatusReport report{
+            .nodeName = configuration_.nodeName,
+            .now = Clock::now(),
+            .started = started_,
+            .routerOptions = routers_,
+            .routers = routerStates(),
+            .priorityExplanation = priorityExplanation_,
+            .vipProbes = vipProber_ ? vipProber_->status() : std::vector<blackout::Status>(),
+            .checks = checks_->status(),
+            .backends = pool_.view(),
+            .balancer = dataPath_->statistics(),
+            .dataPath = toString(configuration_.dataPath),
+            .listeners = dataPath_->endpoints(),
+            .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
+            .backendSource = backendSource_,
+            .kubernetes = std::nullopt,
+            .warnings = {}};
         if (reflector_) report.kubernetes = reflector_->status();
         if (election_ && !guardian_.alive()) {
             report.warnings.push_back(
@@ -888,6 +941,8 @@ class Agent {
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
+        if (vipProber_) vipProber_->stop();
+        liveView_.stop();
         admin_->stop();
         if (control_) control_->stop();
         if (takeover_) takeover_->stop();
@@ -909,6 +964,7 @@ class Agent {
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
+    admin::LiveView liveView_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
     std::unique_ptr<lb::DataPath> dataPath_;
@@ -919,6 +975,7 @@ class Agent {
     std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
+    std::unique_ptr<blackout::VipProber> vipProber_;  ///< with a VIP, unless it is off
     std::mutex reflectorMutex_;  ///< another one takes its place, while the writer of Events asks it
     std::shared_ptr<kubernetes::Reflector> reflector_;
     unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before

@@ -30,6 +30,8 @@ test_packages=(
     python3 python3-pytest python3-scapy python3-yaml
     # A kernel of its own for what must not be done to the machine (tests/lab/guest.py).
     user-mode-linux kmod
+    # The admin page, the dashboard with its alerts, completion and manual page.
+    chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
 )
 
 image_packages=(podman buildah runc netavark aardvark-dns conmon catatonit iptables debootstrap)
