@@ -14,18 +14,24 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "agent/admin/http_server.h"
+#include "agent/admin/live_view.h"
 #include "agent/admin/metrics.h"
+#include "agent/admin/page.h"
 #include "agent/admin/status.h"
 #include "agent/authentication/authentication_files.h"
 #include "agent/authentication/replay_keeper.h"
 #include "agent/balancer_health.h"
+#include "agent/blackout/vip_prober.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
+#include "agent/data_path.h"
 #include "agent/history/recorder.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
@@ -41,7 +47,6 @@
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
 #include "lb/local_addresses.h"
-#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 namespace {
@@ -118,6 +123,23 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
             .vips = configuration.vip.addresses};
 }
 
+/// The first address of each family; a link-local one would need its interface named, and clients name the
+/// other.
+blackout::Options blackoutOptions(const config::Configuration& configuration, std::uint16_t port) {
+    blackout::Options options{.targets = {},
+                              .interface = configuration.vip.interface,
+                              .interval = configuration.vip.probe.interval,
+                              .timeout = configuration.vip.probe.timeout};
+    for (const auto& vip : configuration.vip.addresses) {
+        if (vip.is_v6() && vip.to_v6().is_link_local()) continue;
+        const bool there = std::ranges::any_of(options.targets, [&](const lb::Endpoint& target) {
+            return target.address.is_v6() == vip.is_v6();
+        });
+        if (!there) options.targets.push_back({.address = vip, .port = port});
+    }
+    return options;
+}
+
 /// The parts and what flows between them. Everything but the callbacks of other threads runs on the control
 /// thread.
 class Agent {
@@ -134,6 +156,9 @@ class Agent {
           holdTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
+          liveView_(
+              context_, [this] { return admin::toJson(report()); },
+              [this] { return history::toJson(recorder_.history()); }),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
           reloader_(context_, std::move(source), reloadHooks()) {
         buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
@@ -157,9 +182,18 @@ class Agent {
         });
         // The VIP comes last: whoever it attracts must find a working balancer behind it.
         adoptFirstBackends();
-        proxy_->start();
+        try {
+            dataPath_->start();
+        } catch (const std::exception& error) {
+            throw located(configuration_, "loadBalancer.dataPath", error);
+        }
+        pool_.presumeUp(dataPath_->servedBefore(), Clock::now());
+        poolChanged();
+        serving_ = true;
+        probeMembers();
         try {
             if (election_) election_->start();
+            if (vipProber_) vipProber_->start();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
@@ -181,6 +215,7 @@ class Agent {
     void tell(logging::Level level, std::string_view component, std::string_view message,
               std::initializer_list<logging::Field> fields) {
         recorder_.record(level, component, message, {fields.begin(), fields.size()});
+        liveView_.changed();
     }
 
     void logStart() {
@@ -199,20 +234,24 @@ class Agent {
             fields.emplace_back("vip", "none: the balancer works alone");
         }
         std::vector<std::string> listeners;
-        for (const lb::Endpoint& listener : proxy_->endpoints())
+        for (const lb::Endpoint& listener : dataPath_->endpoints())
             listeners.push_back(lb::toString(listener));
         fields.emplace_back("balancer", joined(listeners));
+        if (configuration_.inKernel()) fields.emplace_back("dataPath", toString(configuration_.dataPath));
         fields.emplace_back("admin", lb::toString(admin_->endpoint()));
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
     void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(
-                configuration_.loadBalancer, logBalancerEvent, logAccess,
-                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
-                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
-                },
+            dataPath_ = makeDataPath(
+                configuration_,
+                {.events = logBalancerEvent,
+                 .access = logAccess,
+                 .suspicion =
+                     [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                         boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                     }},
                 std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
@@ -220,10 +259,14 @@ class Agent {
         lb::HealthCheckOptions probes = configuration_.healthCheck;
         probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, probes,
-            [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
+            context_, probes, [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+                for (const lb::BackendView& member : pool_.view()) {
+                    const lb::Endpoint& backend = member.backend.endpoint;
+                    if (healthTarget(configuration_, backend) == target) probed(backend, result);
+                }
+            });
         balancerHealth_ = std::make_unique<BalancerHealth>(
-            context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
+            context_, configuration_.healthCheck, dataPath_->endpoints(), *dataPath_, pool_,
             [this] { updatePriority("the peers' balancers"); });
         checks_ = std::make_unique<checks::CheckRunner>(
             context_, configuration_.checks,
@@ -247,7 +290,7 @@ class Agent {
         try {
             takeover_ = std::make_unique<takeover::TakeoverServer>(
                 context_, configuration_.vrrp.virtualRouterId,
-                takeover::TakeoverServer::Handlers{.listeners = [this] { return proxy_->listeners(); },
+                takeover::TakeoverServer::Handlers{.listeners = [this] { return listenersOf(*dataPath_); },
                                                    .release = [this] { return handEverythingOver(); }});
         } catch (const std::exception& error) {
             logging::warning("agent", "no other agent can take over from this one (run --takeover)",
@@ -257,7 +300,7 @@ class Agent {
 
     /// To another agent of this host. What is left to do is to serve the connections that are open.
     takeover::Estate handEverythingOver() {
-        proxy_->drain();
+        dataPath_->drain();
         takeover::Estate estate;
         if (election_) {
             election_->release();
@@ -271,7 +314,7 @@ class Agent {
         }
         stopAllButTheBalancer();
         tell(logging::Level::Info, "agent", "another agent of this host has taken over",
-             {{"open", proxy_->statistics().open},
+             {{"open", dataPath_->statistics().open},
               {"action", "serving the connections that are open; electing and accepting no more"}});
         awaitDrained();
         return estate;
@@ -282,7 +325,7 @@ class Agent {
         drainTimer_.expires_after(std::chrono::seconds(1));
         drainTimer_.async_wait([this](const boost::system::error_code& error) {
             if (error) return;
-            if (proxy_->statistics().open > 0) return awaitDrained();
+            if (dataPath_->statistics().open > 0) return awaitDrained();
             tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
                  {});
         });
@@ -292,28 +335,38 @@ class Agent {
         const auto text = [](unsigned status, std::string body) {
             return admin::Response{.status = status, .body = std::move(body)};
         };
-        std::map<std::string, admin::Handler> routes{
-            {"/healthz", [text] { return text(200, "ok\n"); }},
-            {"/readyz",
-             [this, text] {
-                 const std::string missing = notReady();
-                 return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
-             }},
-            {"/status",
-             [this] {
-                 return admin::Response{.contentType = "application/json", .body = admin::toJson(report())};
-             }},
-            {"/metrics",
-             [this] {
-                 return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
-                                        .body = metrics_.render(report())};
-             }},
-        };
+        const config::AdminSecurity& security = configuration_.adminSecurity;
+        admin::HttpOptions options{
+            .routes = {{"/", admin::page},
+                       {"/healthz", [text] { return text(200, "ok\n"); }},
+                       {"/readyz",
+                        [this, text] {
+                            const std::string missing = notReady();
+                            return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
+                        }},
+                       {"/status",
+                        [this] {
+                            return admin::Response{.contentType = "application/json",
+                                                   .body = admin::toJson(report())};
+                        }},
+                       {"/metrics",
+                        [this] {
+                            return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
+                                                   .body = metrics_.render(report())};
+                        }}},
+            .open = {"/healthz", "/readyz"},  // for the kubelet, which knows no token
+            .eventsPath = "/events",
+            .greeting = [this] { return liveView_.greeting(); },
+            .security = {.certFile = security.certFile,
+                         .keyFile = security.keyFile,
+                         .clientCaFile = security.clientCaFile,
+                         .tokenFile = security.tokenFile}};
         try {
-            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(routes));
-        } catch (const std::exception& error) {
+            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(options));
+        } catch (const std::system_error& error) {
             throw located(configuration_, "admin.bind", error);
         }
+        liveView_.start(*admin_);
     }
 
     void buildControl() {
@@ -401,6 +454,21 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
+    }
+
+    void buildVipProber() {
+        vipProber_ = std::make_unique<blackout::VipProber>(
+            context_, blackoutOptions(configuration_, dataPath_->endpoints().front().port),
+            [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
+                if (!outage.ownLink) metrics_.observeBlackout(vip, outage.length());
+                tell(outage.ownLink ? logging::Level::Info : logging::Level::Warning, "vip",
+                     outage.ownLink ? "the VIP could not be reached, because this host's own link was down"
+                                    : "the VIP did not answer",
+                     {{"vip", lb::toString(vip)},
+                      {"for", blackout::lengthText(outage.length())},
+                      {"cause", outage.cause}});
+            });
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -449,7 +517,7 @@ class Agent {
             makeRouters();
             election_->reconfigure(routers_);
         }
-        if (changes.touches("loadBalancer.")) proxy_->reconfigure(configuration_.loadBalancer);
+        if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
             health_->reconfigure(configuration_.healthCheck);
@@ -644,7 +712,7 @@ class Agent {
             otherServers_ = targets;
         }
         poolChanged();
-        health_->setTargets(targets);
+        probeMembers();
         if (!configuration_.peers) tellPeers();
     }
 
@@ -661,6 +729,15 @@ class Agent {
                 update.hosts.push_back(member.backend.endpoint.address);
         }
         election_->setPeers(std::move(update));
+    }
+
+    /// Not before the data path works: in `dsr` the probes go through it.
+    void probeMembers() {
+        if (!serving_) return;
+        std::set<lb::Endpoint> targets;
+        for (const lb::BackendView& member : pool_.view())
+            targets.insert(healthTarget(configuration_, member.backend.endpoint));
+        health_->setTargets({targets.begin(), targets.end()});
     }
 
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
@@ -697,7 +774,7 @@ class Agent {
                        pool_.view().empty() ? "refusing connections" : "trying all of them (fall open)"}});
             }
         }
-        proxy_->publish(pool_.snapshot());
+        dataPath_->publish(pool_.snapshot());
         balancerHealth_->poolChanged(otherHosts());
     }
 
@@ -756,6 +833,7 @@ class Agent {
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
                 writeEvent(transition);
+                if (transition.from == vrrp::State::Master) dataPath_->vipLost();
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -793,7 +871,7 @@ class Agent {
 
     /// Why the agent isn't ready to serve, empty if it is.
     [[nodiscard]] std::string notReady() const {
-        if (!proxy_->accepting()) return "the balancer does not accept connections";
+        if (!dataPath_->accepting()) return "the balancer does not accept connections";
         for (const vrrp::RouterStatus& router : routerStates()) {
             if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) continue;
             return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
@@ -806,20 +884,23 @@ class Agent {
     }
 
     [[nodiscard]] admin::StatusReport report() {
-        admin::StatusReport report{.nodeName = configuration_.nodeName,
-                                   .now = Clock::now(),
-                                   .started = started_,
-                                   .routerOptions = routers_,
-                                   .routers = routerStates(),
-                                   .priorityExplanation = priorityExplanation_,
-                                   .checks = checks_->status(),
-                                   .backends = pool_.view(),
-                                   .balancer = proxy_->statistics(),
-                                   .listeners = proxy_->endpoints(),
-                                   .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
-                                   .backendSource = backendSource_,
-                                   .kubernetes = std::nullopt,
-                                   .warnings = {}};
+        admin::StatusReport report{
+            .nodeName = configuration_.nodeName,
+            .now = Clock::now(),
+            .started = started_,
+            .routerOptions = routers_,
+            .routers = routerStates(),
+            .priorityExplanation = priorityExplanation_,
+            .vipProbes = vipProber_ ? vipProber_->status() : std::vector<blackout::Status>(),
+            .checks = checks_->status(),
+            .backends = pool_.view(),
+            .balancer = dataPath_->statistics(),
+            .dataPath = toString(configuration_.dataPath),
+            .listeners = dataPath_->endpoints(),
+            .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
+            .backendSource = backendSource_,
+            .kubernetes = std::nullopt,
+            .warnings = {}};
         if (reflector_) report.kubernetes = reflector_->status();
         if (election_ && !guardian_.alive()) {
             report.warnings.push_back(
@@ -846,7 +927,7 @@ class Agent {
         stopAllButTheBalancer();
         drainTimer_.cancel();
         health_->stop();
-        proxy_->stop();
+        dataPath_->stop();
         // Behind what the other threads posted until they ended, so that their last events are logged.
         boost::asio::post(context_, [this] { context_.stop(); });
     }
@@ -861,6 +942,8 @@ class Agent {
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
+        if (vipProber_) vipProber_->stop();
+        liveView_.stop();
         admin_->stop();
         if (control_) control_->stop();
         if (takeover_) takeover_->stop();
@@ -882,9 +965,10 @@ class Agent {
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
+    admin::LiveView liveView_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
-    std::unique_ptr<lb::Proxy> proxy_;
+    std::unique_ptr<lb::DataPath> dataPath_;
     std::unique_ptr<lb::HealthChecker> health_;
     std::unique_ptr<BalancerHealth> balancerHealth_;
     std::unique_ptr<checks::CheckRunner> checks_;
@@ -892,6 +976,7 @@ class Agent {
     std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
+    std::unique_ptr<blackout::VipProber> vipProber_;  ///< with a VIP, unless it is off
     std::mutex reflectorMutex_;  ///< another one takes its place, while the writer of Events asks it
     std::shared_ptr<kubernetes::Reflector> reflector_;
     unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
@@ -901,6 +986,7 @@ class Agent {
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
+    bool serving_ = false;  ///< the data path has been started
     bool reachable_ = true;
 
     /// API servers that the reflector may try after the local one: read on its thread.

@@ -6,9 +6,9 @@
 namespace fairlead {
 
 BalancerHealth::BalancerHealth(boost::asio::io_context& context, const lb::HealthCheckOptions& options,
-                               const std::vector<lb::Endpoint>& listeners, const lb::Proxy& proxy,
+                               const std::vector<lb::Endpoint>& listeners, const lb::DataPath& dataPath,
                                const lb::BackendPool& pool, std::function<void()> onPeersChanged)
-    : proxy_(proxy),
+    : dataPath_(dataPath),
       pool_(pool),
       onPeersChanged_(std::move(onPeersChanged)),
       peers_(context, options, [this](const lb::Endpoint& peer, const lb::ProbeResult& result) {
@@ -20,14 +20,14 @@ BalancerHealth::BalancerHealth(boost::asio::io_context& context, const lb::Healt
 
 std::optional<lb::ProbeResult> BalancerHealth::check(std::uint16_t port) const {
     if (!serves(port)) return std::nullopt;
-    if (!proxy_.accepting())
+    if (!dataPath_.accepting())
         return lb::ProbeResult{.ok = false, .detail = "the balancer does not accept connections"};
     if (!pool_.anyReachable()) return lb::ProbeResult{.ok = false, .detail = "no backend can be reached"};
     return lb::ProbeResult{.ok = true, .detail = "the balancer accepts and reaches a backend"};
 }
 
 bool BalancerHealth::onlyBackendsMissing() const {
-    return proxy_.accepting() && !pool_.anyReachable();
+    return dataPath_.accepting() && !pool_.anyReachable();
 }
 
 void BalancerHealth::poolChanged(const std::vector<boost::asio::ip::address>& otherHosts) {

@@ -124,17 +124,18 @@ constexpr const char* kVolumes =
       type: DirectoryOrCreate
 )";
 
-std::string probe(const std::string& name, const std::string& path, const lb::Endpoint& admin,
+std::string probe(const std::string& name, const std::string& path, const lb::Endpoint& admin, bool tls,
                   const std::string& timing) {
     const std::string host = admin.address.is_unspecified() ? (admin.address.is_v6() ? "::1" : "127.0.0.1")
                                                             : admin.address.to_string();
     return "    " + name + ":\n      httpGet:\n        host: " + quoted(host) +
-           "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" + timing;
+           "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" +
+           (tls ? "        scheme: HTTPS\n" : "") + timing;
 }
 
 }  // namespace
 
-std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin,
+std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin, bool adminTls,
                         const std::vector<std::string>& arguments) {
     const bool worker = role == Role::Worker;
     std::string text = std::string(worker ? kWorkerHead : kControlPlaneHead) + kSpec;
@@ -142,10 +143,11 @@ std::string podManifest(Role role, const std::string& image, const lb::Endpoint&
     for (const std::string& argument : arguments)
         text += "    - " + quoted(argument) + "\n";
     text += kEnvironment;
-    text += probe("livenessProbe", "/healthz", admin,
+    text += probe("livenessProbe", "/healthz", admin, adminTls,
                   "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
                   "failureThreshold: 6\n");
-    text += probe("readinessProbe", "/readyz", admin, "      periodSeconds: 5\n      timeoutSeconds: 2\n");
+    text += probe("readinessProbe", "/readyz", admin, adminTls,
+                  "      periodSeconds: 5\n      timeoutSeconds: 2\n");
     return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }
 
