@@ -207,10 +207,8 @@ class Agent {
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
-        lb::HealthCheckOptions probes = configuration_.healthCheck;
-        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, probes,
+            context_, probeOptions(),
             [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
         balancerHealth_ = std::make_unique<BalancerHealth>(
             context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
@@ -221,6 +219,13 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    /// Of the backends, who expect of a probe what they expect of a connection.
+    [[nodiscard]] lb::HealthCheckOptions probeOptions() const {
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
+        return probes;
     }
 
     void succeed(takeover::Predecessor& predecessor) {
@@ -442,7 +447,7 @@ class Agent {
         if (changes.touches("loadBalancer.")) proxy_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
-            health_->reconfigure(configuration_.healthCheck);
+            health_->reconfigure(probeOptions());
             balancerHealth_->reconfigure(configuration_.healthCheck);
         }
         if (changes.touches("checks")) checks_->setChecks(configuration_.checks);

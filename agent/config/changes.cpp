@@ -11,7 +11,7 @@
 namespace fairlead::config {
 namespace {
 
-constexpr std::array<std::string_view, 32> kLive{
+constexpr std::array<std::string_view, 35> kLive{
     "vip.addresses",
     "vrrp.priority",
     "vrrp.advertInterval",
@@ -35,12 +35,15 @@ constexpr std::array<std::string_view, 32> kLive{
     "loadBalancer.healthCheck.fall",
     "loadBalancer.healthCheck.caFile",
     "loadBalancer.healthCheck.serverName",
+    "loadBalancer.healthCheck.clientCertFile",
+    "loadBalancer.healthCheck.clientKeyFile",
     "backends.port",
     "backends.static",
     "backends.kubernetes.kubeconfig",
     "backends.kubernetes.server",
     "backends.kubernetes.nodeSelector",
     "backends.kubernetes.addressFamily",
+    "backends.kubernetes.apiServerManifest",
     "backends.cacheFile",
     "logging.format",
     "logging.level",
