@@ -24,6 +24,11 @@ BackendPool::BackendPool(unsigned rise, unsigned fall)
     changed();
 }
 
+void BackendPool::setThresholds(unsigned rise, unsigned fall) {
+    rise_ = std::max(rise, 1U);
+    fall_ = std::max(fall, 1U);
+}
+
 MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint now) {
     MembershipChange change;
     std::map<Endpoint, Member> next;

@@ -60,6 +60,9 @@ class BackendPool {
     /// `rise`, `fall` >= 1.
     BackendPool(unsigned rise, unsigned fall);
 
+    /// From the next result on; what is up or down stays so.
+    void setThresholds(unsigned rise, unsigned fall);
+
     /// Replaces the members. Duplicated endpoints count once (the first name wins). An empty list is taken as
     /// it is: whoever calls decides whether empty may be believed.
     MembershipChange setMembers(std::vector<Backend> members, TimePoint now);

@@ -18,7 +18,7 @@ build_packages=(
     libcpprest-dev libssl-dev zlib1g-dev libbrotli-dev libwebsocketpp-dev
     libboost-dev libboost-atomic-dev libboost-chrono-dev libboost-date-time-dev libboost-filesystem-dev
     libboost-random-dev libboost-regex-dev libboost-system-dev libboost-thread-dev
-    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev
+    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev libcap-dev
     libyaml-cpp-dev libcli11-dev libspdlog-dev prometheus-cpp-dev nlohmann-json3-dev
     # The presets build the unit tests as well.
     libgtest-dev libgmock-dev
@@ -27,6 +27,8 @@ test_packages=(
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
     keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
     python3 python3-pytest python3-scapy python3-yaml
+    # A kernel of its own for what must not be done to the machine (tests/lab/guest.py).
+    user-mode-linux kmod
 )
 
 say() { printf '%s\n' "setup: $*"; }

@@ -458,6 +458,13 @@ void addBackends(std::vector<Key>& table) {
                      .type = "auto, ipv4 or ipv6",
                      .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
                  FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(withText(
+        Key{.path = "backends.kubernetes.apiServerManifest",
+            .flag = "--api-server-manifest",
+            .type = "file",
+            .help = "The manifest of this host's API server: what isn't configured of `backends.port` "
+                    "and the health check comes from it, where it is there; empty: it isn't read."},
+        FAIRLEAD_FIELD(backends.kubernetes.apiServerManifest)));
     table.push_back(
         withText(Key{.path = "backends.cacheFile",
                      .flag = "--cache-file",

@@ -20,6 +20,10 @@ double orderOf(const std::string& client) {
 
 }  // namespace
 
+void Picker::setAlgorithm(Algorithm algorithm, TimePoint now) {
+    if (std::exchange(options_.algorithm, algorithm) != algorithm && snapshot_) adopt(snapshot_, now);
+}
+
 void Picker::adopt(SnapshotPtr snapshot, TimePoint now) {
     snapshot_ = std::move(snapshot);
     credit_.assign(snapshot_->entries.size(), 0.0);

@@ -122,7 +122,7 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     }
 
     boost::asio::io_context& context;
-    const HealthCheckOptions options;
+    HealthCheckOptions options;
     const Report report;
     Prober prober;
     std::map<Endpoint, TargetPtr> targets;
@@ -149,6 +149,14 @@ void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
 
 void HealthChecker::suspect(const Endpoint& target) {
     impl_->suspect(target);
+}
+
+void HealthChecker::reconfigure(HealthCheckOptions options) {
+    impl_->options = std::move(options);
+    std::vector<Endpoint> targets;
+    for (const auto& [endpoint, target] : std::exchange(impl_->targets, {}))
+        targets.push_back(endpoint);
+    setTargets(targets);
 }
 
 void HealthChecker::stop() {

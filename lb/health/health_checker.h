@@ -44,6 +44,9 @@ class HealthChecker {
     /// start of the last one. Nothing happens while a probe is under way, or to a stranger.
     void suspect(const Endpoint& target);
 
+    /// Probes in another way from now on, every target at once.
+    void reconfigure(HealthCheckOptions options);
+
     /// Cancels everything; no report comes after it.
     void stop();
 

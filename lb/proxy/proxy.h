@@ -12,6 +12,7 @@
 #include "lb/event.h"
 #include "lb/histogram.h"
 #include "lb/options.h"
+#include "lb/proxy/socket.h"
 #include "lb/snapshot.h"
 #include "lb/suspicion.h"
 
@@ -45,12 +46,22 @@ struct ProxyStatistics {
         backends;  ///< sorted by endpoint; backends that left stay while they have connections
 };
 
+/// A listening socket and the endpoint that was asked for when it was opened. One endpoint has several, which
+/// share it by SO_REUSEPORT; a client waits in the queue of one of them.
+struct ListeningSocket {
+    Endpoint endpoint;
+    Descriptor socket;
+};
+
 class Proxy {
   public:
-    /// Binds and listens at once, so that a port in use is known before anything starts.
+    /// Binds and listens at once, so that a port in use is known before anything starts. Of `inherited`, the
+    /// sockets of the proxy that ran before, it takes those at its own endpoints, with the clients that wait
+    /// there; the others are closed.
     /// Throws std::system_error whose text names the endpoint that could not be bound.
-    /// `access` is called if the options say so.
-    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {}, SuspicionSink suspect = {});
+    /// `access` is called while the options say so.
+    Proxy(ProxyOptions options, EventSink sink, AccessSink access = {},
+          std::vector<ListeningSocket> inherited = {}, SuspicionSink suspect = {});
     ~Proxy();  ///< stop()
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
@@ -62,8 +73,19 @@ class Proxy {
     /// Any thread. Workers take it up at their next turn.
     void publish(const SnapshotPtr& snapshot);
 
+    /// Accepts nobody any more; the connections that are open go on until stop().
+    void drain();
+    /// Takes over algorithm, connectTimeout, idleTimeout, maxConnections and accessLog, and nothing else.
+    /// What is open stays; a connect under way keeps its time limit. Not while another member function that
+    /// changes something runs.
+    void reconfigure(const ProxyOptions& options);
+
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.
     void stop();
+
+    /// The listeners, for a process that is to inherit them: descriptors of its own, made by dup(2). Throws
+    /// std::system_error. Not after drain() or stop().
+    [[nodiscard]] std::vector<ListeningSocket> listeners() const;
 
     /// Whether every worker runs and listens. Any thread.
     [[nodiscard]] bool accepting() const;

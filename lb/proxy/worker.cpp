@@ -31,15 +31,10 @@ constexpr milliseconds kYoung{1000};
 /// Often enough that a window is seen to be closed before its probing has had its time.
 constexpr int kLooksPerTimeout = 5;
 
-PickerOptions pickerOptions(const ProxyOptions& options) {
-    return {
-        .algorithm = options.algorithm, .preferLocal = options.preferLocal, .slowStart = options.slowStart};
-}
-
-/// Where clients are to stay where they are, nobody is sent away.
-RebalanceOptions rebalanceOptions(const ProxyOptions& options) {
-    const bool sticky = options.algorithm == Algorithm::SourceHash || options.preferLocal;
-    return sticky ? RebalanceOptions{} : options.rebalance;
+PickerOptions pickerOptions(const ProxyShared& shared) {
+    return {.algorithm = shared.live.algorithm,
+            .preferLocal = shared.options.preferLocal,
+            .slowStart = shared.options.slowStart};
 }
 
 Descriptor opened(int fd, const char* what) {
@@ -54,9 +49,9 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
-      picker_(pickerOptions(shared.options), index),
-      rebalancer_(rebalanceOptions(shared.options), shared.options.slowStart, shared.options.workers),
-      connectLimits_(shared.options.connectTimeout),
+      picker_(pickerOptions(shared), index),
+      rebalancer_(shared.options.rebalance, shared.options.slowStart, shared.options.workers),
+      connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),
       young_(kYoung) {
@@ -77,7 +72,16 @@ void Worker::publish(SnapshotPtr snapshot) {
         const std::lock_guard lock(mailboxMutex_);
         mailbox_ = std::move(snapshot);
     }
+    wakeUp();
+}
+
+void Worker::wakeUp() {
     // Its counter can't overflow, and a wake-up that is already pending is as good as this one.
+    eventfd_write(wakeup_.get(), 1);
+}
+
+void Worker::drain() {
+    draining_ = true;
     eventfd_write(wakeup_.get(), 1);
 }
 
@@ -138,7 +142,11 @@ void Worker::run() {
             handle(*static_cast<EventSource*>(event.data.ptr), event.events);
         }
         // Behind the events that were fetched with it: it moves connections to other sockets.
-        if (std::exchange(woken_, false)) takeSnapshot();
+        if (std::exchange(woken_, false)) {
+            adoptOptions();
+            takeSnapshot();
+            if (draining_) acceptor_.close();
+        }
         runMore();
         expireConnects();
         tendNewSockets();
@@ -162,7 +170,7 @@ int Worker::waitMilliseconds() const {
     if (!more_.empty()) return 0;
     TimePoint next = std::min({connectLimits_.wakeAt(), hedges_.wakeAt(), unspoken_.wakeAt(), young_.wakeAt(),
                                acceptor_.wakeAt(), rebalancer_.wakeAt(), nextLook_});
-    if (shared_.options.idleTimeout.count() > 0 && !connections_.empty())
+    if (shared_.live.idleTimeout.load().count() > 0 && !connections_.empty())
         next = std::min(next, nextIdleSweep_);
     if (next == TimePoint::max()) return -1;
     if (next <= now_) return 0;
@@ -193,6 +201,12 @@ void Worker::handle(EventSource& source, std::uint32_t events) {
             sideEvent(static_cast<Side&>(source), events);
             break;
     }
+}
+
+void Worker::adoptOptions() {
+    connectLimits_.setDelay(shared_.live.connectTimeout);
+    picker_.setAlgorithm(shared_.live.algorithm, now_);
+    nextIdleSweep_ = now_;
 }
 
 void Worker::takeSnapshot() {
@@ -349,6 +363,9 @@ Progress Worker::carry(Connection& connection, Side& from, Side& to) {
 
 void Worker::rebalance() {
     if (now_ < rebalancer_.wakeAt()) return;
+    // Where clients are to stay where they are, nobody is sent away.
+    if (shared_.options.preferLocal || shared_.live.algorithm.load() == Algorithm::SourceHash)
+        return rebalancer_.stop();
     const auto open = [this](std::size_t i) {
         return countersOf(snapshot_->entries[i].backend.endpoint).open.get();
     };
@@ -381,7 +398,7 @@ std::uint64_t Worker::closeIdle(const Endpoint& backend, std::size_t count) {
 }
 
 void Worker::expireIdle() {
-    const auto limit = shared_.options.idleTimeout;
+    const auto limit = shared_.live.idleTimeout.load();
     if (limit.count() == 0 || now_ < nextIdleSweep_) return;
     nextIdleSweep_ = now_ + std::max<milliseconds>(limit / 4, milliseconds(10));
     // Backwards: close() fills the gap with the last one.
@@ -433,7 +450,7 @@ void Worker::note(const Connection& connection, End end) {
         record.backend = connection.server->backend.endpoint;
         record.connected = since(notes.connected);
     }
-    shared_.access->add(std::move(record));
+    if (AccessQueue* access = shared_.access) access->add(std::move(record));
 }
 
 void Worker::close(Connection& connection, End end) {

@@ -44,6 +44,10 @@ class Worker {
     void start();
     /// Any thread.
     void publish(SnapshotPtr snapshot);
+    /// Any thread: accepts nobody any more from its next turn on, and goes on with those it has.
+    void drain();
+    /// Has it look at ProxyShared::live. Any thread.
+    void wakeUp();
     void stop();
 
     /// Any thread: adds this worker's figures.
@@ -55,6 +59,7 @@ class Worker {
     void handle(EventSource& source, std::uint32_t events);
     bool watch(const Descriptor& descriptor, EventSource& source, std::uint32_t events);  ///< false: errno
 
+    void adoptOptions();
     void takeSnapshot();
     BackendCounters& countersOf(const Endpoint& backend);
 
@@ -106,6 +111,7 @@ class Worker {
     Acceptor acceptor_;
     std::thread thread_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> draining_{false};
 
     std::mutex mailboxMutex_;
     SnapshotPtr mailbox_;

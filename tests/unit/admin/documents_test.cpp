@@ -19,7 +19,7 @@ using nlohmann::json;
 namespace {
 
 std::string document(const std::string& name) {
-    const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
+    const auto root = std::filesystem::path(FAIRLEAD_SOURCE);
     std::ifstream file(root / "docs" / name);
     std::stringstream text;
     text << file.rdbuf();
