@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/blackout/outage_meter.h"
 #include "agent/checks/check_runner.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/vrrp/options.h"
 #include "agent/vrrp/status.h"
 #include "lb/backend_pool.h"
-#include "lb/proxy/proxy.h"
+#include "lb/data_path.h"
 
 namespace fairlead::admin {
 
@@ -24,9 +25,11 @@ struct StatusReport {
     std::vector<vrrp::RouterOptions> routerOptions;
     std::vector<vrrp::RouterStatus> routers;  ///< one for each of routerOptions, in their order
     std::string priorityExplanation;          ///< "100 + 11 (lb)"
+    std::vector<blackout::Status> vipProbes;  ///< of the service through the VIP; empty: it isn't asked
     std::vector<checks::CheckStatus> checks;
     std::vector<lb::BackendView> backends;
     lb::ProxyStatistics balancer;
+    std::string dataPath = "proxy";
     std::vector<lb::Endpoint> listeners;
     bool fallOpen = false;                                  ///< every backend is down, all are tried
     std::string backendSource;                              ///< "static", "cache", "host" or "kubernetes"

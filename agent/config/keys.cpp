@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/config/admin_keys.h"
 #include "agent/config/key_access.h"
 
 namespace fairlead::config {
@@ -18,6 +19,8 @@ constexpr Milliseconds kShortest{1};
 constexpr Words<Algorithm> kAlgorithms{{"roundRobin", Algorithm::RoundRobin},
                                        {"leastConnections", Algorithm::LeastConnections},
                                        {"sourceHash", Algorithm::SourceHash}};
+constexpr Words<DataPath> kDataPaths{
+    {"proxy", DataPath::Proxy}, {"nat", DataPath::Nat}, {"dsr", DataPath::Dsr}, {"auto", DataPath::Auto}};
 constexpr Words<HealthCheckType> kHealthChecks{{"https", HealthCheckType::Https},
                                                {"http", HealthCheckType::Http},
                                                {"tls", HealthCheckType::Tls},
@@ -38,15 +41,11 @@ constexpr Words<logging::Level> kLevels{{"debug", logging::Level::Debug},
                                         {"warning", logging::Level::Warning},
                                         {"error", logging::Level::Error}};
 
-/// Accepts the one value that this version offers, and knows what is planned beside it.
-Key withConstant(Key key, const char* available, std::vector<std::string> planned = {}) {
-    key.set = [available, planned = std::move(planned)](Configuration&,
-                                                        const std::string& text) -> Parsed<void> {
+/// Accepts one value alone.
+Key withConstant(Key key, const char* available) {
+    key.set = [available](Configuration&, const std::string& text) -> Parsed<void> {
         if (text == available) return {};
-        const bool later = std::ranges::find(planned, text) != planned.end();
-        return std::unexpected(quoted(text) +
-                               (later ? " is not available in this version" : " is not known") +
-                               "; the only value is " + available);
+        return std::unexpected(quoted(text) + " is not known; the only value is " + available);
     };
     key.get = [available](const Configuration&) { return Texts{available}; };
     return key;
@@ -138,6 +137,16 @@ void addVip(std::vector<Key>& table) {
                         .help = "The interface that carries the VIP and the election.",
                         .whenAbsent = "the one whose subnet holds the VIP, else the default route's"},
                        FAIRLEAD_FIELD(vip.interface), parseInterfaceName));
+    table.push_back(
+        withDuration(Key{.path = "vip.probe.interval",
+                         .flag = "--vip-probe-interval",
+                         .type = "duration",
+                         .help = "How often this host asks whether the balancer answers through the VIP, to "
+                                 "measure outages; see blackout.md. 0s: never."},
+                     FAIRLEAD_FIELD(vip.probe.interval), kNone, hours(1)));
+    table.push_back(withDuration(
+        Key{.path = "vip.probe.timeout", .type = "duration", .help = "An answer that takes longer is none."},
+        FAIRLEAD_FIELD(vip.probe.timeout), kShortest, hours(1)));
 }
 
 void addVrrp(std::vector<Key>& table) {
@@ -313,16 +322,25 @@ void addBalancing(std::vector<Key>& table) {
 
 void addLoadBalancer(std::vector<Key>& table) {
     table.push_back(
-        withConstant({.path = "loadBalancer.dataPath",
-                      .type = "proxy",
-                      .help = "Where connections are balanced: proxy is in user space. nat and dsr "
-                              "are not available in this version."},
-                     "proxy", {"nat", "dsr"}));
-    table.push_back(withEndpoints({.path = "loadBalancer.bind",
-                                   .flag = "--bind",
-                                   .type = "list of ADDRESS:PORT",
-                                   .help = "Where the balancer listens."},
-                                  FAIRLEAD_FIELD(loadBalancer.bind), parseListener));
+        withWord(Key{.path = "loadBalancer.dataPath",
+                     .flag = "--data-path",
+                     .type = "proxy, nat, dsr or auto",
+                     .help = "Where connections are balanced: proxy is in user space, nat and dsr in the "
+                             "kernel; auto takes nat where it works, else proxy. See kernel.md."},
+                 FAIRLEAD_FIELD(dataPath), kDataPaths));
+    table.push_back(withBoolean(
+        {.path = "loadBalancer.keepRules",
+         .flag = "--keep-rules",
+         .type = "true or false",
+         .help = "nat, dsr: whether a stop leaves rules and connections in the kernel, as for an upgrade; "
+                 "`fairlead cleanup` removes them."},
+        FAIRLEAD_FIELD(keepRules)));
+    table.push_back(withEndpoints(
+        {.path = "loadBalancer.bind",
+         .flag = "--bind",
+         .type = "list of ADDRESS:PORT",
+         .help = "Where the balancer listens. nat and dsr take the VIP at each of these ports."},
+        FAIRLEAD_FIELD(loadBalancer.bind), parseListener));
     table.push_back(withWord(Key{.path = "loadBalancer.algorithm",
                                  .flag = "--algorithm",
                                  .type = "roundRobin, leastConnections or sourceHash",
@@ -458,6 +476,13 @@ void addBackends(std::vector<Key>& table) {
                      .type = "auto, ipv4 or ipv6",
                      .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
                  FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(
+        withBoolean({.path = "backends.kubernetes.events",
+                     .flag = "--events",
+                     .type = "true or false",
+                     .help = "Writes an Event on this host's Node whenever it takes or loses the VIP, if its "
+                             "identity may (kubectl describe node)."},
+                    FAIRLEAD_FIELD(backends.kubernetes.events)));
     table.push_back(withText(
         Key{.path = "backends.kubernetes.apiServerManifest",
             .flag = "--api-server-manifest",
@@ -474,14 +499,7 @@ void addBackends(std::vector<Key>& table) {
 }
 
 void addTail(std::vector<Key>& table) {
-    table.push_back(
-        {.path = "admin.bind",
-         .flag = "--admin-bind",
-         .type = "ADDRESS:PORT",
-         .help =
-             "Where /healthz, /readyz, /metrics and /status are served, over plain HTTP without a password.",
-         .set = [](Configuration& c, const std::string& text) { return store(c.admin, parseListener(text)); },
-         .get = [](const Configuration& c) { return Texts{lb::toString(c.admin)}; }});
+    addAdminKeys(table);
     table.push_back(withWord(Key{.path = "logging.format",
                                  .flag = "--log-format",
                                  .type = "text or json",

@@ -147,16 +147,16 @@ void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
     }
 }
 
-void HealthChecker::suspect(const Endpoint& target) {
-    impl_->suspect(target);
-}
-
 void HealthChecker::reconfigure(HealthCheckOptions options) {
     impl_->options = std::move(options);
     std::vector<Endpoint> targets;
     for (const auto& [endpoint, target] : std::exchange(impl_->targets, {}))
         targets.push_back(endpoint);
     setTargets(targets);
+}
+
+void HealthChecker::suspect(const Endpoint& target) {
+    impl_->suspect(target);
 }
 
 void HealthChecker::stop() {

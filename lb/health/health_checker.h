@@ -40,12 +40,12 @@ class HealthChecker {
     /// leaves the others' timers alone.
     void setTargets(const std::vector<Endpoint>& targets);
 
+    /// Probes in another way from now on, every target at once.
+    void reconfigure(HealthCheckOptions options);
+
     /// Something speaks against this target: its next probe is brought forward to now, or to kRetry after the
     /// start of the last one. Nothing happens while a probe is under way, or to a stranger.
     void suspect(const Endpoint& target);
-
-    /// Probes in another way from now on, every target at once.
-    void reconfigure(HealthCheckOptions options);
 
     /// Cancels everything; no report comes after it.
     void stop();

@@ -71,8 +71,8 @@ struct Proxy::Impl {
     std::atomic<bool> running{false};
 };
 
-Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, std::vector<ListeningSocket> inherited,
-             SuspicionSink suspect)
+Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, SuspicionSink suspect,
+             std::vector<ListeningSocket> inherited)
     : impl_(std::make_unique<Impl>()) {
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
     impl_->shared.options = options;

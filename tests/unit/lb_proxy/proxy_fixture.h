@@ -179,7 +179,6 @@ class ProxyTest : public testing::Test {
                 const std::lock_guard lock(mutex_);
                 records_.push_back(record);
             },
-            std::vector<ListeningSocket>(),
             [this](const Endpoint& backend, Suspicion kind) {
                 const std::lock_guard lock(mutex_);
                 suspicions_.emplace_back(backend, kind);
