@@ -256,10 +256,8 @@ class Agent {
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
-        lb::HealthCheckOptions probes = configuration_.healthCheck;
-        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, probes, [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+            context_, probeOptions(), [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
                 for (const lb::BackendView& member : pool_.view()) {
                     const lb::Endpoint& backend = member.backend.endpoint;
                     if (healthTarget(configuration_, backend) == target) probed(backend, result);
@@ -274,6 +272,13 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    /// Of the backends, who expect of a probe what they expect of a connection.
+    [[nodiscard]] lb::HealthCheckOptions probeOptions() const {
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
+        return probes;
     }
 
     void succeed(takeover::Predecessor& predecessor) {
@@ -517,10 +522,11 @@ class Agent {
             makeRouters();
             election_->reconfigure(routers_);
         }
+        if (election_ && changes.touches("vip.")) changeVipProber();
         if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
-            health_->reconfigure(configuration_.healthCheck);
+            health_->reconfigure(probeOptions());
             balancerHealth_->reconfigure(configuration_.healthCheck);
         }
         if (changes.touches("checks")) checks_->setChecks(configuration_.checks);
@@ -528,6 +534,14 @@ class Agent {
         if (changes.touches("backends.") || changes.touches("vip.addresses")) changeBackends(changes);
         if (changes.touches("vrrp.peers")) tellPeers();
         return byFiles;
+    }
+
+    void changeVipProber() {
+        if (vipProber_) vipProber_->stop();
+        vipProber_.reset();
+        if (configuration_.vip.probe.interval.count() == 0) return;
+        buildVipProber();
+        vipProber_->start();
     }
 
     /// What the API says, asked another way, replaces the backends; until then they stay.
