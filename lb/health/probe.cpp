@@ -71,7 +71,9 @@ bool usesHttp(HealthCheckType type) {
     return type == HealthCheckType::Http || type == HealthCheckType::Https;
 }
 
-ProbeResult judgeStatus(const ProbeRequest& request, unsigned status, bool showedCertificate) {
+/// `answeredBefore`: a server has told its readiness to the same question.
+ProbeResult judgeStatus(const ProbeRequest& request, unsigned status, bool showedCertificate,
+                        bool answeredBefore) {
     if (status == request.expectStatus) {
         return {.ok = true,
                 .detail = std::to_string(status) + " " +
@@ -80,6 +82,12 @@ ProbeResult judgeStatus(const ProbeRequest& request, unsigned status, bool showe
     const std::string text = "status " + std::to_string(status);
     if (request.type == HealthCheckType::Https && request.expectStatus == 200 &&
         (status == 401 || status == 403)) {
+        // 401 is a policy (--anonymous-auth=false), 403 may be RBAC that is not read yet.
+        if (status == 403 && answeredBefore) {
+            return {.ok = false,
+                    .notReady = true,
+                    .detail = text + ": it refuses what servers have answered before; is it starting?"};
+        }
         return {.ok = true,
                 .detail = text + ": alive, but it refuses " +
                           (showedCertificate ? "this client certificate" : "anonymous access") +
@@ -107,10 +115,12 @@ std::string describeResponseFailure(const error_code& error) {
 /// Owned by the handlers of its pending operations; reports once and then closes its socket.
 class Probe final : public RunningProbe::Job, public std::enable_shared_from_this<Probe> {
   public:
-    Probe(asio::io_context& context, ProbeRequest request, TlsSettings tls, Prober::Callback callback)
+    Probe(asio::io_context& context, ProbeRequest request, TlsSettings tls, Prober::Callback callback,
+          std::shared_ptr<std::set<std::string>> answered)
         : request_(std::move(request)),
           callback_(std::move(callback)),
           tls_(std::move(tls)),
+          answered_(std::move(answered)),
           timer_(context),
           socket_(context) {}
 
@@ -238,7 +248,10 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
     void answered(const error_code& error) {
         if (over()) return;
         if (error) return fail("response: " + describeResponseFailure(error));
-        finish(judgeStatus(request_, parser_.get().result_int(), tls_.showsCertificate));
+        const unsigned status = parser_.get().result_int();
+        const std::string question = request_.path + (tls_.showsCertificate ? " with a certificate" : "");
+        if (status == request_.expectStatus) answered_->insert(question);
+        finish(judgeStatus(request_, status, tls_.showsCertificate, answered_->contains(question)));
     }
 
     void timerExpired() {
@@ -298,6 +311,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
     const ProbeRequest request_;
     Prober::Callback callback_;
     const TlsSettings tls_;  ///< for tls and https
+    const std::shared_ptr<std::set<std::string>> answered_;
     asio::steady_timer timer_;
     tcp::socket socket_;
     std::unique_ptr<asio::ssl::stream<tcp::socket&>> stream_;  ///< for tls and https, from the handshake on
@@ -329,7 +343,7 @@ RunningProbe Prober::start(ProbeRequest request, Callback callback) {
         }
     }
     const auto probe =
-        std::make_shared<Probe>(context_, std::move(request), std::move(tls), std::move(callback));
+        std::make_shared<Probe>(context_, std::move(request), std::move(tls), std::move(callback), answered_);
     if (trouble.empty()) {
         probe->start();
     } else {

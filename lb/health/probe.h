@@ -8,8 +8,10 @@
 //
 // Status (kube-apiserver): a server that refuses anonymous requests answers 401 or 403. That shows it alive
 // without telling whether it is ready; with type https and expectStatus 200 it counts as alive, and the
-// detail says so. With a client certificate (certFile, keyFile) it answers with its readiness. One that can't
-// be used doesn't fail the probe: it goes on without, or with the one before, and the detail says so.
+// detail says so; but once any server has answered that question, 403 is one that can't answer it yet:
+// a kube-apiserver that is starting refuses what its RBAC will allow in a moment. With a client certificate
+// (certFile, keyFile) it answers with its readiness. One that can't be used doesn't fail the probe: it goes
+// on without, or with the one before, and the detail says so.
 //
 // Failures are told with their stage: "connect: Connection refused", "tls: certificate is not valid for
 // kubernetes", "timeout after 2s during tls handshake", "status 500, expected 200".
@@ -19,6 +21,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -86,6 +89,8 @@ class Prober {
   private:
     boost::asio::io_context& context_;
     TrustStore trust_;
+    /// Questions that a server has answered: the paths, apart for those who show a certificate.
+    std::shared_ptr<std::set<std::string>> answered_ = std::make_shared<std::set<std::string>>();
 };
 
 }  // namespace fairlead::lb

@@ -212,7 +212,12 @@ def test_from_the_first_host_to_a_rolling_upgrade():
                 ledger.close()
                 ledger.print()
                 assert {holders for _, _, holders in seen.spans()} == {frozenset(["master1"])}, f"the VIP moved\n{seen.describe()}"
-                assert ledger.failed() == {}, "requests failed"
+                failed = ledger.failed()
+                # Its delay of a stopping API server is 0 s with kubeadm: what it accepts in its last moment, it may cut.
+                cut = failed.pop("API servers restarted one by one", {})
+                assert failed == {}, "requests failed"
+                assert not any(outcome.startswith("HTTP") for outcome in cut), f"a server that wasn't ready was asked: {cut}"
+                assert sum(cut.values()) <= 2 * len(site.hosts), f"requests failed: {cut}"
 
             moved = time.monotonic()
             with lab.client(VIP, path="/version", period=0.02, ca=authority.certificate) as client:

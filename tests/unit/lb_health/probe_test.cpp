@@ -565,6 +565,16 @@ TEST_F(Probe, HttpsRefusedAnonymousAccessCountsAsAliveAndSaysSo) {
         << "only where 200 is expected";
 }
 
+TEST_F(Probe, HttpsForbiddenIsNotReadyOnceAServerHasAnsweredThatQuestion) {
+    EXPECT_TRUE(answeredOverTls(kOk).ok);
+    const auto starting = answeredOverTls("HTTP/1.1 403 Forbidden\r\n\r\n");
+    EXPECT_FALSE(starting.ok);
+    EXPECT_TRUE(starting.notReady);
+    EXPECT_THAT(starting.detail, HasSubstr("is it starting?"));
+    EXPECT_TRUE(answeredOverTls("HTTP/1.1 401 Unauthorized\r\n\r\n").ok)
+        << "anonymous access was switched off";
+}
+
 TEST_F(Probe, HttpsTimesOutOnASilentServer) {
     const test::TlsServer server(kubernetes, [](SSL* connection) {
         test::readRequest(connection);
