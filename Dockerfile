@@ -1,16 +1,35 @@
-# The agent's image. Build it from the repository: podman build -t fairlead .
-FROM debian:bookworm-slim AS build
+# The agent's image: the program, the shared libraries that it names, and nothing else. No shell, no package manager.
+#
+#   podman build -t fairlead:0.1.0 .                          (or docker build)
+#   podman build --platform linux/arm64 -t fairlead:0.1.0 .   on such a machine, or with its binfmt handler
+#
+# docs/image.md says what is in it, why it isn't linked statically, and how to get the same bytes again.
+ARG BASE=docker.io/library/debian:bookworm-slim
+FROM ${BASE} AS build
+ENV LANG=C.UTF-8
 WORKDIR /src
 COPY tests/setup.sh tests/setup.sh
 RUN tests/setup.sh build
-COPY . .
-RUN cmake --preset release -DFAIRLEAD_TESTS=OFF && cmake --build --preset release && strip build/release/fairlead
+COPY CMakeLists.txt CMakePresets.json LICENSE ./
+COPY agent agent
+COPY lb lb
+ARG COMMIT=unknown
+# The cache speeds up the next build; what it holds is what the compiler would write.
+RUN --mount=type=cache,target=/root/.cache/ccache \
+    cmake --preset release -DFAIRLEAD_TESTS=OFF -DFAIRLEAD_COMMIT=${COMMIT} && cmake --build --preset release
+ARG VERSION=0.1.0
+COPY tests/image_root.sh tests/image_root.sh
+RUN build/release/fairlead version | grep -qF "fairlead ${VERSION} " && tests/image_root.sh build/release/fairlead /image
 
-FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends \
-        libcpprest2.10 libnl-3-200 libnl-route-3-200 libnl-idiag-3-200 libyaml-cpp0.7 libspdlog1.10 \
-        libprometheus-cpp-core1.0 && \
-    rm -rf /var/lib/apt/lists/*
-COPY --from=build /src/build/release/fairlead /usr/local/bin/fairlead
+FROM scratch
+ARG VERSION=0.1.0
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="fairlead" \
+      org.opencontainers.image.description="The highly available endpoint of a kubeadm control plane" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /image/ /
+ENV PATH=/usr/local/bin
 ENTRYPOINT ["/usr/local/bin/fairlead"]
 CMD ["run"]

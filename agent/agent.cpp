@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <expected>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,18 +35,24 @@
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
 #include "agent/net/election.h"
+#include "agent/reload/reloader.h"
+#include "agent/takeover/takeover_server.h"
 #include "agent/version.h"
 #include "agent/vrrp/hmac.h"
 #include "agent/vrrp/priority.h"
 #include "agent/vrrp/text.h"
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
+#include "lb/local_addresses.h"
 #include "lb/proxy/proxy.h"
 
 namespace fairlead {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// The source of the backends in a cluster's first minutes.
+constexpr const char* kOwnServer = "host";
 
 std::string joined(const std::vector<std::string>& parts) {
     std::string text;
@@ -86,6 +93,7 @@ void logAccess(const lb::AccessRecord& record) {
                   {{"client", lb::toString(record.client)},
                    {"backend", text(record.backend)},
                    {"end", lb::toString(record.end)},
+                   {"state", lb::terminationState(record.end, record.backend.has_value())},
                    {"connectSeconds", record.connected ? seconds(*record.connected) : "-"},
                    {"seconds", seconds(record.lasted)},
                    {"toBackend", record.toBackend},
@@ -131,7 +139,8 @@ blackout::Options blackoutOptions(const config::Configuration& configuration, st
 /// thread.
 class Agent {
   public:
-    Agent(const config::Configuration& configuration, guard::Testament& testament, guard::Guardian& guardian)
+    Agent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
+          guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor)
         : configuration_(configuration),
           routers_(config::routers(configuration)),
           testament_(testament),
@@ -139,14 +148,19 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
           liveView_(
               context_, [this] { return admin::toJson(report()); },
               [this] { return history::toJson(recorder_.history()); }),
-          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
-        buildBalancer();
+          pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
+          reloader_(context_, std::move(source), reloadHooks()) {
+        buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
+        // What comes now wants ports and names that the predecessor has.
+        if (predecessor) succeed(*predecessor);
         buildAdmin();
         buildControl();
+        buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
     }
@@ -163,7 +177,7 @@ class Agent {
         proxy_->start();
         try {
             if (election_) election_->start();
-            if (vipProber_) vipProber_->start();
+            startVipProber();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
@@ -171,6 +185,7 @@ class Agent {
         checks_->start();
         if (reflector_) reflector_->start();
         logStart();
+        reloader_.start();
         context_.run();
         tell(logging::Level::Info, "agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
         return 0;
@@ -207,14 +222,21 @@ class Agent {
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
-    void buildBalancer() {
+    void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(configuration_.loadBalancer, logBalancerEvent, logAccess);
+            proxy_ = std::make_unique<lb::Proxy>(
+                configuration_.loadBalancer, logBalancerEvent, logAccess,
+                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                },
+                std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, configuration_.healthCheck,
+            context_, probes,
             [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
         balancerHealth_ = std::make_unique<BalancerHealth>(
             context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
@@ -225,6 +247,61 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    void succeed(takeover::Predecessor& predecessor) {
+        auto estate = predecessor.release();
+        if (!estate) throw std::runtime_error(estate.error());
+        estate_ = std::move(*estate);
+        checks_->adopt(estate_.checks);
+        const bool master = estate_.master4 || estate_.master6;
+        tell(logging::Level::Info, "agent", "took over from the agent that ran before",
+             {{"vip", master ? "held by it, and held on" : "not held"}});
+    }
+
+    void buildTakeover() {
+        try {
+            takeover_ = std::make_unique<takeover::TakeoverServer>(
+                context_, configuration_.vrrp.virtualRouterId,
+                takeover::TakeoverServer::Handlers{.listeners = [this] { return proxy_->listeners(); },
+                                                   .release = [this] { return handEverythingOver(); }});
+        } catch (const std::exception& error) {
+            logging::warning("agent", "no other agent can take over from this one (run --takeover)",
+                             {{"cause", error.what()}});
+        }
+    }
+
+    /// To another agent of this host. What is left to do is to serve the connections that are open.
+    takeover::Estate handEverythingOver() {
+        proxy_->drain();
+        takeover::Estate estate;
+        if (election_) {
+            election_->release();
+            for (const vrrp::RouterStatus& router : routerStates()) {
+                if (router.state == vrrp::State::Master)
+                    (router.ipv6 ? estate.master6 : estate.master4) = true;
+            }
+        }
+        for (const checks::CheckStatus& check : checks_->status()) {
+            if (check.decided) estate.checks[check.name] = check.up;
+        }
+        stopAllButTheBalancer();
+        tell(logging::Level::Info, "agent", "another agent of this host has taken over",
+             {{"open", proxy_->statistics().open},
+              {"action", "serving the connections that are open; electing and accepting no more"}});
+        awaitDrained();
+        return estate;
+    }
+
+    /// An agent that ended now would be started again by whoever keeps it running, and take over in its turn.
+    void awaitDrained() {
+        drainTimer_.expires_after(std::chrono::seconds(1));
+        drainTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            if (proxy_->statistics().open > 0) return awaitDrained();
+            tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
+                 {});
+        });
     }
 
     void buildAdmin() {
@@ -341,6 +418,8 @@ class Agent {
             .peersAreNodes = !configuration_.peers,
             .lastWill = [this](std::size_t router, const net::LastWill* will) { keepLastWill(router, will); },
             .replayStates = replayKeeper_ ? replayKeeper_->states() : std::vector<vrrp::ReplayState>()};
+        for (const vrrp::RouterOptions& router : routers_)
+            options.holding.push_back(router.ipv6() ? estate_.master6 : estate_.master4);
         election_ = std::make_unique<net::Election>(
             std::move(options),
             // The election's thread must not wait for a log line to be written.
@@ -348,10 +427,12 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
-        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
     }
 
-    void buildVipProber() {
+    /// By what is configured now, in place of what was. With other addresses the outages begin anew.
+    void startVipProber() {
+        vipProber_.reset();
+        if (!election_ || configuration_.vip.probe.interval.count() == 0) return;
         vipProber_ = std::make_unique<blackout::VipProber>(
             context_, blackoutOptions(configuration_, proxy_->endpoints().front().port),
             [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
@@ -363,6 +444,7 @@ class Agent {
                       {"for", blackout::lengthText(outage.length())},
                       {"cause", outage.cause}});
             });
+        vipProber_->start();
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -372,10 +454,72 @@ class Agent {
             throw located(configuration_, "vrrp.authentication.keyFile", std::runtime_error(file.error()));
         if (!file->warning.empty()) logging::warning("vrrp", file->warning);
         authentication::warnOfUnsynchronisedClock();
-        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(file->keys);
+        keys_ = file->keys;
+        makeRouters();
+        replayKeeper_.emplace(configuration_.replayFile, routers_);
+    }
+
+    void makeRouters() {
+        routers_ = config::routers(configuration_);
+        if (keys_.empty()) return;
+        const auto authenticator = std::make_shared<const vrrp::HmacAuthenticator>(keys_);
         for (vrrp::RouterOptions& router : routers_)
             router.authenticator = authenticator;
-        replayKeeper_.emplace(configuration_.replayFile, routers_);
+    }
+
+    reload::Hooks reloadHooks() {
+        return {.running = [this]() -> const config::Configuration& { return configuration_; },
+                .apply = [this](const config::Changes& changes) { return apply(changes); },
+                .tell =
+                    [this](logging::Level level, std::string_view message,
+                           const std::vector<logging::Field>& fields) {
+                        recorder_.record(level, "config", message, fields);
+                    }};
+    }
+
+    /// See reload::Hooks. What can fail comes first.
+    std::expected<std::string, std::string> apply(const config::Changes& changes) {
+        std::string byFiles;
+        if (!keys_.empty()) {
+            auto file = authentication::readHmacKeyFile(changes.next.keyFile);
+            if (!file) return std::unexpected(file.error());
+            if (file->keys != keys_) byFiles = "authentication keys read again";
+            keys_ = std::move(file->keys);
+        }
+        configuration_ = changes.next;
+        if (changes.touches("logging."))
+            logging::configure(configuration_.logging.format, configuration_.logging.level);
+        if (election_ && (changes.touches("vip.") || changes.touches("vrrp.") || !byFiles.empty())) {
+            makeRouters();
+            election_->reconfigure(routers_);
+        }
+        if (changes.touches("loadBalancer.")) proxy_->reconfigure(configuration_.loadBalancer);
+        if (changes.touches("loadBalancer.healthCheck.")) {
+            pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
+            health_->reconfigure(configuration_.healthCheck);
+            balancerHealth_->reconfigure(configuration_.healthCheck);
+        }
+        if (changes.touches("checks")) checks_->setChecks(configuration_.checks);
+        if (changes.touches("vrrp.priority") || changes.touches("checks")) updatePriority("configuration");
+        if (changes.touches("backends.") || changes.touches("vip.addresses")) changeBackends(changes);
+        if (changes.touches("vrrp.peers")) tellPeers();
+        if (changes.touches("vip.")) startVipProber();
+        return byFiles;
+    }
+
+    /// What the API says, asked another way, replaces the backends; until then they stay.
+    void changeBackends(const config::Changes& changes) {
+        if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
+            changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
+            ++reflectorRun_;
+            reflector_.reset();
+            if (!configuration_.backends.kubernetes.kubeconfig.empty()) {
+                buildReflector();
+                reflector_->start();
+            }
+        }
+        const bool fixed = backendSource_ == "static" || !reflector_;
+        if (fixed && !configuration_.backends.fixed.empty()) setMembers(fixedBackends(), "static");
     }
 
     void scheduleSaves() {
@@ -411,12 +555,13 @@ class Agent {
     void buildReflector() {
         reflector_ = std::make_unique<kubernetes::Reflector>(
             reflectorOptions(configuration_),
-            [this](std::vector<lb::Backend> members) {
+            [this, run = reflectorRun_,
+             cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
                 // Saved here and not on the control thread: a disk that hangs must not stop the health
                 // checks.
-                saveCache(members);
-                boost::asio::post(context_, [this, members = std::move(members)]() mutable {
-                    setMembers(std::move(members), "kubernetes");
+                saveCache(cacheFile, members);
+                boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
+                    if (run == reflectorRun_) setMembers(std::move(members), "kubernetes");
                 });
             },
             [this] {
@@ -425,14 +570,10 @@ class Agent {
             });
     }
 
-    /// Last known good: the cache file, else `static`; the API replaces either.
+    /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
     void adoptFirstBackends() {
-        std::vector<lb::Backend> members;
-        members.reserve(configuration_.backends.fixed.size());
+        std::vector<lb::Backend> members = fixedBackends();
         std::string source = "static";
-        for (const lb::Endpoint& endpoint : configuration_.backends.fixed) {
-            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
-        }
         if (!configuration_.backends.cacheFile.empty() && reflector_) {
             auto cached = kubernetes::loadBackendCache(configuration_.backends.cacheFile);
             if (!cached) {
@@ -442,17 +583,30 @@ class Agent {
                 source = "cache";
             }
         }
+        if (const auto& own = configuration_.backends.ownServer; own && members.empty()) {
+            members = {{.endpoint = *own, .name = configuration_.nodeName}};
+            source = kOwnServer;
+        }
         setMembers(std::move(members), source);
     }
 
-    void saveCache(const std::vector<lb::Backend>& members) const {
-        if (configuration_.backends.cacheFile.empty()) return;
-        const auto saved = kubernetes::saveBackendCache(configuration_.backends.cacheFile, members);
+    [[nodiscard]] std::vector<lb::Backend> fixedBackends() const {
+        std::vector<lb::Backend> members;
+        members.reserve(configuration_.backends.fixed.size());
+        for (const lb::Endpoint& endpoint : configuration_.backends.fixed)
+            members.push_back({.endpoint = endpoint, .name = lb::toString(endpoint)});
+        return members;
+    }
+
+    static void saveCache(const std::string& file, const std::vector<lb::Backend>& members) {
+        if (file.empty()) return;
+        const auto saved = kubernetes::saveBackendCache(file, members);
         if (!saved) logging::warning("agent", "cannot save the backend cache", {{"cause", saved.error()}});
     }
 
     void setMembers(std::vector<lb::Backend> members, const std::string& source) {
         backendSource_ = source;
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
         for (const lb::Backend& backend : change.added) {
             tell(logging::Level::Info, "balancer", "backend added",
@@ -474,13 +628,21 @@ class Agent {
         }
         poolChanged();
         health_->setTargets(targets);
-        if (election_ && !configuration_.peers && configuration_.vrrp.transport == vrrp::Transport::Unicast) {
-            std::vector<boost::asio::ip::address> hosts;
-            hosts.reserve(targets.size());
-            for (const lb::Endpoint& target : targets)
-                hosts.push_back(target.address);
-            election_->setPeers(std::move(hosts));
+        // That this host has an API server doesn't tell who else has: it isn't alone for that.
+        if (!configuration_.peers && source != kOwnServer) tellPeers();
+    }
+
+    /// Unicast: whom the election speaks with.
+    void tellPeers() {
+        if (!election_ || configuration_.vrrp.transport != vrrp::Transport::Unicast) return;
+        net::PeersUpdate update{
+            .hosts = configuration_.peers.value_or(std::vector<boost::asio::ip::address>()),
+            .areNodes = !configuration_.peers};
+        if (update.areNodes) {
+            for (const lb::BackendView& member : pool_.view())
+                update.hosts.push_back(member.backend.endpoint.address);
         }
+        election_->setPeers(std::move(update));
     }
 
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
@@ -493,7 +655,14 @@ class Agent {
              {{"backend", lb::toString(change->backend.endpoint)},
               {"name", change->backend.name},
               {"cause", change->detail}});
+        // One on this host may have come up because its address has only now arrived.
+        if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+    }
+
+    /// Real traffic speaks against a backend; the probe decides.
+    void suspected(const lb::Endpoint& backend, lb::Suspicion kind) {
+        if (kind == lb::Suspicion::Hint || pool_.suspect(backend)) health_->suspect(backend);
     }
 
     void poolChanged() {
@@ -598,6 +767,8 @@ class Agent {
                 "there is no guardian, so a crash of the agent moves the VIP only when the peers miss it" +
                 (guardian_.problem().empty() ? "" : ": " + guardian_.problem()));
         }
+        for (std::string& warning : reloader_.warnings())
+            report.warnings.push_back(std::move(warning));
         if (report.fallOpen)
             report.warnings.emplace_back("no backend passes its health check; all of them are tried");
         if (report.backends.empty())
@@ -605,28 +776,41 @@ class Agent {
         if (report.kubernetes && !report.kubernetes->lastError.empty()) {
             report.warnings.push_back("kubernetes: " + report.kubernetes->lastError);
         }
+        if (report.kubernetes && !report.kubernetes->notice.empty())
+            report.warnings.push_back("kubernetes: " + report.kubernetes->notice);
         return report;
     }
 
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
-        if (vipProber_) vipProber_->stop();
+        vipProber_.reset();
         if (election_) election_->stop();
-        saveTimer_.cancel();
-        if (replayKeeper_) replayKeeper_->saveLast(election_->status());
-        if (reflector_) reflector_->stop();
-        checks_->stop();
-        balancerHealth_->stop();
+        stopAllButTheBalancer();
+        drainTimer_.cancel();
         health_->stop();
-        liveView_.stop();
-        admin_->stop();
-        if (control_) control_->stop();
         proxy_->stop();
         // Behind what the other threads posted until they ended, so that their last events are logged.
         boost::asio::post(context_, [this] { context_.stop(); });
     }
 
-    const config::Configuration& configuration_;
+    /// And the health checks, so that connections to a backend that dies are still reset. Idempotent.
+    void stopAllButTheBalancer() {
+        saveTimer_.cancel();
+        if (std::exchange(stopped_, true)) return;
+        reloader_.stop();
+        if (replayKeeper_) replayKeeper_->saveLast(election_->status());
+        if (reflector_) reflector_->stop();
+        checks_->stop();
+        balancerHealth_->stop();
+        vipProber_.reset();
+        liveView_.stop();
+        admin_->stop();
+        if (control_) control_->stop();
+        if (takeover_) takeover_->stop();
+    }
+
+    config::Configuration configuration_;       ///< what is in force, as reloads have changed it
+    vrrp::HmacKeys keys_;                       ///< with HMAC
     std::vector<vrrp::RouterOptions> routers_;  ///< one for each family among the VIPs
     guard::Testament& testament_;
     guard::Guardian& guardian_;
@@ -634,6 +818,9 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
+    boost::asio::steady_timer drainTimer_;
+    takeover::Estate estate_;                                   ///< what the agent before left us
+    bool stopped_ = false;                                      ///< everything but the balancer
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
@@ -646,9 +833,12 @@ class Agent {
     std::unique_ptr<checks::CheckRunner> checks_;
     std::unique_ptr<admin::HttpServer> admin_;
     std::unique_ptr<control::ControlServer> control_;
+    std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
     std::unique_ptr<blackout::VipProber> vipProber_;  ///< with a VIP, unless it is off
     std::unique_ptr<kubernetes::Reflector> reflector_;
+    unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
+    reload::Reloader reloader_;
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
@@ -661,10 +851,10 @@ class Agent {
 
 }  // namespace
 
-int runAgent(const config::Configuration& configuration, guard::Testament& testament,
-             guard::Guardian& guardian) {
+int runAgent(const config::Configuration& configuration, reload::Source source, guard::Testament& testament,
+             guard::Guardian& guardian, std::optional<takeover::Predecessor> predecessor) {
     std::signal(SIGPIPE, SIG_IGN);
-    Agent agent(configuration, testament, guardian);
+    Agent agent(configuration, std::move(source), testament, guardian, std::move(predecessor));
     return agent.run();
 }
 

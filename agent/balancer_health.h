@@ -41,6 +41,8 @@ class BalancerHealth {
     /// To be called whenever the pool changed: starts or stops asking the peers.
     void poolChanged();
 
+    void reconfigure(const lb::HealthCheckOptions& options) { peers_.reconfigure(options); }
+
     void stop() { peers_.stop(); }
 
   private:

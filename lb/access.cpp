@@ -30,8 +30,40 @@ const char* toString(End end) {
             return "no-descriptors";
         case End::Stopped:
             return "stopped";
+        case End::Rebalanced:
+            return "rebalanced";
     }
     return "?";
+}
+
+const char* terminationState(End end, bool connected) {
+    switch (end) {
+        case End::Client:
+        case End::Backend:
+            return "--";
+        case End::ClientReset:
+            return connected ? "CD" : "CC";
+        case End::BackendReset:
+            return "SD";
+        case End::ClientTimeout:
+            return connected ? "cD" : "cC";
+        case End::BackendTimeout:
+            return "sD";
+        case End::Idle:
+            return "cD";  // HAProxy's "timeout client", which ends the idle ones there
+        case End::BackendDown:
+            return "DD";  // "on-marked-down shutdown-sessions"
+        case End::BackendLeft:
+        case End::Stopped:
+        case End::Rebalanced:
+            return connected ? "KD" : "KC";
+        case End::NoBackend:
+        case End::ConnectFailed:
+            return "SC";
+        case End::Exhausted:
+            return "RC";
+    }
+    return "??";
 }
 
 }  // namespace fairlead::lb

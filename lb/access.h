@@ -3,6 +3,7 @@
 // values.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -26,10 +27,16 @@ enum class End : std::uint8_t {
     ConnectFailed,   ///< none could be connected to
     Exhausted,       ///< no file descriptor or memory was left
     Stopped,         ///< the balancer ended
+    Rebalanced,      ///< its backend had more than its part (balancing/rebalancer.h)
 };
+inline constexpr std::size_t kEnds = 14;
 
 /// "client", "backend-reset", …
 const char* toString(End end);
+
+/// The first two characters of HAProxy's termination state (its configuration manual, section 8.5): who or
+/// what ended it, and in which phase. `connected`: whether a backend had answered.
+const char* terminationState(End end, bool connected);
 
 struct AccessRecord {
     Endpoint client;

@@ -24,6 +24,11 @@ BackendPool::BackendPool(unsigned rise, unsigned fall)
     changed();
 }
 
+void BackendPool::setThresholds(unsigned rise, unsigned fall) {
+    rise_ = std::max(rise, 1U);
+    fall_ = std::max(fall, 1U);
+}
+
 MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint now) {
     MembershipChange change;
     std::map<Endpoint, Member> next;
@@ -57,6 +62,19 @@ MembershipChange BackendPool::setMembers(std::vector<Backend> members, TimePoint
     return change;
 }
 
+bool BackendPool::setLocalAddresses(std::set<boost::asio::ip::address> addresses) {
+    const std::set<boost::asio::ip::address> before = std::exchange(localAddresses_, std::move(addresses));
+    const bool other = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+        return before.contains(entry.first.address) != localAddresses_.contains(entry.first.address);
+    });
+    if (other) changed();
+    return other;
+}
+
+bool BackendPool::isLocal(const Endpoint& endpoint) const {
+    return endpoint.address.is_loopback() || localAddresses_.contains(endpoint.address);
+}
+
 std::optional<Backend> BackendPool::drain(const std::string& nameOrEndpoint, bool draining) {
     for (auto& [endpoint, member] : members_) {
         if (member.backend.name != nameOrEndpoint && toString(endpoint) != nameOrEndpoint) continue;
@@ -82,11 +100,21 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
 
     HealthChange change{
         .backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
+    if (member.health == Health::Down) member.returned = now;
     member.health = seen;
     member.since = now;
     member.streak = 0;
     changed();
     return change;
+}
+
+bool BackendPool::suspect(const Endpoint& endpoint) {
+    const auto found = members_.find(endpoint);
+    if (found == members_.end() || found->second.health == Health::Down) return false;
+    Member& member = found->second;
+    if (std::exchange(member.seen, Health::Down) != Health::Down) member.streak = 0;
+    member.streak = std::min(member.streak + 1, fall_ - 1);
+    return true;
 }
 
 unsigned BackendPool::needed(Health from, Health to) const {
@@ -108,8 +136,13 @@ void BackendPool::changed() {
         const bool down = member.health == Health::Down;
         const bool usable = open || (!down && !(spare && member.draining()));
         if (usable) next->usable.push_back(next->entries.size());
-        next->entries.push_back({.backend = member.backend, .usable = usable, .reset = down && !open});
+        next->entries.push_back({.backend = member.backend,
+                                 .usable = usable,
+                                 .reset = down && !open,
+                                 .local = isLocal(endpoint),
+                                 .returned = member.returned});
     }
+    next->fallOpen = open && !members_.empty();
     snapshot_ = std::move(next);
 }
 

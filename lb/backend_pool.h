@@ -9,6 +9,9 @@
 // member that stays in a new list keeps its health. If every member is down, all are usable again (fall open)
 // and none is to be reset.
 //
+// Failures of real traffic count towards `fall` as well, but the last one that takes a member down must be a
+// probe's: with traffic failing, one failed probe is enough, and without one nothing goes down.
+//
 // Draining: a member that drains, because the list says so or drain() did, gets no new connections while
 // another one that isn't down is there, and keeps those that it has. What drain() said holds as long as the
 // member is in the list.
@@ -16,6 +19,8 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "lb/backend.h"
@@ -55,9 +60,16 @@ class BackendPool {
     /// `rise`, `fall` >= 1.
     BackendPool(unsigned rise, unsigned fall);
 
+    /// From the next result on; what is up or down stays so.
+    void setThresholds(unsigned rise, unsigned fall);
+
     /// Replaces the members. Duplicated endpoints count once (the first name wins). An empty list is taken as
     /// it is: whoever calls decides whether empty may be believed.
     MembershipChange setMembers(std::vector<Backend> members, TimePoint now);
+
+    /// Which addresses are this host's own; loopback addresses always are. Returns whether that changes
+    /// anything for a member.
+    bool setLocalAddresses(std::set<boost::asio::ip::address> addresses);
 
     /// Has the member of that name or endpoint drain, or no longer; which one that is, or nothing if there is
     /// none. What the list itself says of it is not undone by false.
@@ -66,6 +78,10 @@ class BackendPool {
     /// Takes a probe's result; one for an endpoint that is no member is ignored. Returns the change of
     /// health, if any.
     std::optional<HealthChange> report(const Endpoint& endpoint, const ProbeResult& result, TimePoint now);
+
+    /// Takes a failure of real traffic, see above. Returns whether a probe should decide now, which there is
+    /// no need for if the endpoint is down already or no member.
+    bool suspect(const Endpoint& endpoint);
 
     /// The current state; a new object only if something changed since the last call.
     [[nodiscard]] SnapshotPtr snapshot() const;
@@ -88,16 +104,19 @@ class BackendPool {
         std::string lastDetail;
         std::chrono::microseconds lastTook{0};
         bool drainedByHand = false;
+        std::optional<TimePoint> returned;  ///< as in SnapshotEntry
         [[nodiscard]] bool draining() const {
             return backend.draining || drainedByHand || health == Health::Draining;
         }
     };
 
     void changed();
+    [[nodiscard]] bool isLocal(const Endpoint& endpoint) const;
 
     unsigned rise_;
     unsigned fall_;
     std::map<Endpoint, Member> members_;
+    std::set<boost::asio::ip::address> localAddresses_;
     std::uint64_t generation_ = 0;
     SnapshotPtr snapshot_;
 };

@@ -13,9 +13,23 @@ namespace fairlead::lb {
 
 enum class Algorithm : std::uint8_t { RoundRobin, LeastConnections, SourceHash };
 
+/// After a backend has come back, connections of overfull ones are closed, so that clients come again
+/// (balancing/rebalancer.h).
+struct RebalanceOptions {
+    std::uint32_t rate = 0;                 ///< connections a second, over all workers; 0: never
+    std::uint32_t tolerance = 10;           ///< per cent from its part that count as even
+    std::chrono::milliseconds idle{10000};  ///< only connections without a byte for so long
+};
+
 struct ProxyOptions {
     std::vector<Endpoint> bind;  ///< listeners; at least one
     Algorithm algorithm = Algorithm::RoundRobin;
+    bool preferLocal = false;  ///< the backend on this host, while it is usable, before all others
+    /// How long the share of a backend grows that has come back (balancing/slow_start.h); 0: it has all at
+    /// once.
+    std::chrono::milliseconds slowStart{0};
+    RebalanceOptions rebalance;
+    bool proxyProtocol = false;  ///< begin each connection to a backend with a header (proxy_protocol.h)
     std::chrono::milliseconds connectTimeout{5000};  ///< per backend tried, > 0
     std::chrono::milliseconds idleTimeout{0};  ///< no byte in either direction for so long: cut; 0: never
     std::uint32_t maxConnections = 0;          ///< over all workers; 0: from the file-descriptor limit
@@ -41,6 +55,12 @@ struct HealthCheckOptions {
     unsigned fall = 2;                         ///< failures in a row that take it down, >= 1
     std::string caFile;                        ///< tls, https: PEM; read again whenever it changes
     std::string serverName = "kubernetes";     ///< tls, https: SNI, and the name the certificate must carry
+    /// tls, https: the PEM certificate (with its chain) and key that a probe shows; both or none. Read again
+    /// whenever they change.
+    std::string clientCertFile, clientKeyFile;
+    /// Begin each probe with the header of a connection of our own (proxy_protocol.h): the backends await
+    /// one.
+    bool proxyProtocol = false;
 };
 
 }  // namespace fairlead::lb

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lb/backend.h"
@@ -17,6 +18,9 @@ struct SnapshotEntry {
     bool usable = true;
     /// Known dead while another one lives: its connections are to be reset on both sides.
     bool reset = false;
+    bool local = false;  ///< its address is one of this host's
+    /// When it came back from the dead; nothing: it was never down.
+    std::optional<TimePoint> returned;
 
     friend bool operator==(const SnapshotEntry&, const SnapshotEntry&) = default;
 };
@@ -25,6 +29,7 @@ struct Snapshot {
     std::uint64_t generation = 0;        ///< grows with every change
     std::vector<SnapshotEntry> entries;  ///< sorted by endpoint, so that every host orders them alike
     std::vector<std::size_t> usable;     ///< indexes of the usable entries, ascending
+    bool fallOpen = false;               ///< every backend is down, so all are usable
 };
 
 /// Never null once published.

@@ -18,7 +18,7 @@ build_packages=(
     libcpprest-dev libssl-dev zlib1g-dev libbrotli-dev libwebsocketpp-dev
     libboost-dev libboost-atomic-dev libboost-chrono-dev libboost-date-time-dev libboost-filesystem-dev
     libboost-random-dev libboost-regex-dev libboost-system-dev libboost-thread-dev
-    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev
+    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev libcap-dev
     libyaml-cpp-dev libcli11-dev libspdlog-dev prometheus-cpp-dev nlohmann-json3-dev
     # The presets build the unit tests as well.
     libgtest-dev libgmock-dev
@@ -29,6 +29,8 @@ test_packages=(
     python3 python3-pytest python3-scapy python3-yaml
     # The admin page, the dashboard with its alerts, completion and manual page.
     chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
+    # A kernel of its own for what must not be done to the machine (tests/lab/guest.py).
+    user-mode-linux kmod
 )
 
 say() { printf '%s\n' "setup: $*"; }

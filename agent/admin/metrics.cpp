@@ -4,6 +4,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -173,6 +174,56 @@ void addChecks(Families& families, const std::vector<checks::CheckStatus>& check
     families.push_back(up.done());
 }
 
+/// What workers counted, as Prometheus wants it: cumulated, in seconds.
+template <std::size_t N>
+ClientMetric histogram(Labels labels, const lb::Bounds<N>& bounds, const lb::HistogramCounts<N>& counts) {
+    constexpr double kMicroseconds = 1e6;  // to divide by, for bounds like 0.0001 and not 9.99e-05
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    std::uint64_t cumulated = 0;
+    for (std::size_t i = 0; i <= N; ++i) {
+        cumulated += counts.buckets[i];
+        const double bound =
+            i < N ? static_cast<double>(bounds[i]) / kMicroseconds : std::numeric_limits<double>::infinity();
+        metric.histogram.bucket.push_back({.cumulative_count = cumulated, .upper_bound = bound});
+    }
+    metric.histogram.sample_count = cumulated;
+    metric.histogram.sample_sum = static_cast<double>(counts.sumMicroseconds) / kMicroseconds;
+    return metric;
+}
+
+/// How connections to each backend went and ended.
+void addConnections(Families& families, const lb::ProxyStatistics& balancer) {
+    Family retries =
+        counter("fairlead_backend_retries_total",
+                "Clients for whom another backend was tried, because this one failed or was slow.");
+    Family ended = counter("fairlead_backend_connections_ended_total",
+                           "Connections to a backend that have ended, by who or what ended them.");
+    Family connect(MetricType::Histogram, "fairlead_backend_connect_seconds",
+                   "How long connects to a backend took, of those that were answered.");
+    Family duration(MetricType::Histogram, "fairlead_backend_connection_seconds",
+                    "How long connections lasted that have ended, from accept to the end.");
+    for (const lb::BackendStatistics& backend : balancer.backends) {
+        const Labels labels{{.name = "backend", .value = lb::toString(backend.endpoint)}};
+        retries.add(labels, backend.retries);
+        for (std::size_t i = 0; i < lb::kEnds; ++i) {
+            if (backend.ended[i] == 0) continue;
+            ended.add(with(labels, "cause", lb::toString(static_cast<lb::End>(i))), backend.ended[i]);
+        }
+        connect.add(histogram(labels, lb::kConnectBounds, backend.connectTime));
+        duration.add(histogram(labels, lb::kDurationBounds, backend.duration));
+    }
+    Family unserved = counter("fairlead_proxy_unserved_total",
+                              "Clients who ended without a backend, by who or what ended them.");
+    for (std::size_t i = 0; i < lb::kEnds; ++i) {
+        if (balancer.unserved[i] == 0) continue;
+        unserved.add({{.name = "cause", .value = lb::toString(static_cast<lb::End>(i))}},
+                     balancer.unserved[i]);
+    }
+    for (const Family* family : {&retries, &ended, &connect, &duration, &unserved})
+        families.push_back(family->done());
+}
+
 void addBalancer(Families& families, const StatusReport& report) {
     const lb::ProxyStatistics& balancer = report.balancer;
     families.push_back(counter("fairlead_proxy_accepted_total", "Client connections accepted.")
@@ -233,6 +284,7 @@ void addBalancer(Families& families, const StatusReport& report) {
     }
     for (const Family& family : {open, total, failures, bytes})
         families.push_back(family.done());
+    addConnections(families, balancer);
 }
 
 void addKubernetes(Families& families, const StatusReport& report) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "agent/version.h"
@@ -161,6 +162,15 @@ Json checksJson(const StatusReport& report) {
     return all;
 }
 
+/// By who or what ended them; those that there were none of are left out.
+Json endedJson(const std::array<std::uint64_t, lb::kEnds>& ended) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+        if (ended[i] > 0) json[lb::toString(static_cast<lb::End>(i))] = ended[i];
+    }
+    return json;
+}
+
 /// What the balancer counted for one backend, added to `json`.
 void addCounters(Json& json, const lb::BackendStatistics& counted) {
     json["connections"] = counted.open;
@@ -168,13 +178,20 @@ void addCounters(Json& json, const lb::BackendStatistics& counted) {
     json["bytesToBackend"] = counted.bytesToBackend;
     json["bytesToClient"] = counted.bytesToClient;
     json["connectFailures"] = counted.connectFailures;
+    json["retries"] = counted.retries;
+    json["ended"] = endedJson(counted.ended);
 }
 
 Json balancerJson(const StatusReport& report) {
-    Json json{{"listeners", Json::array()},           {"backendSource", report.backendSource},
-              {"fallOpen", report.fallOpen},          {"connections", report.balancer.open},
-              {"accepted", report.balancer.accepted}, {"refused", report.balancer.refused},
-              {"retried", report.balancer.retried},   {"reset", report.balancer.reset}};
+    Json json{{"listeners", Json::array()},
+              {"backendSource", report.backendSource},
+              {"fallOpen", report.fallOpen},
+              {"connections", report.balancer.open},
+              {"accepted", report.balancer.accepted},
+              {"refused", report.balancer.refused},
+              {"retried", report.balancer.retried},
+              {"reset", report.balancer.reset},
+              {"unserved", endedJson(report.balancer.unserved)}};
     for (const lb::Endpoint& listener : report.listeners)
         json["listeners"].push_back(lb::toString(listener));
     return json;

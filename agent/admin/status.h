@@ -31,7 +31,7 @@ struct StatusReport {
     lb::ProxyStatistics balancer;
     std::vector<lb::Endpoint> listeners;
     bool fallOpen = false;                                  ///< every backend is down, all are tried
-    std::string backendSource;                              ///< "static", "cache" or "kubernetes"
+    std::string backendSource;                              ///< "static", "cache", "host" or "kubernetes"
     std::optional<kubernetes::ReflectorStatus> kubernetes;  ///< nothing where no kubeconfig is configured
     std::vector<std::string> warnings;                      ///< what needs a human hand, one sentence each
 };

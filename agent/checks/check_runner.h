@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,8 +47,15 @@ class CheckRunner {
     CheckRunner(const CheckRunner&) = delete;
     CheckRunner& operator=(const CheckRunner&) = delete;
 
+    /// Before start(): checks of these names begin with what an earlier runner knew of them, so that their
+    /// weights don't waver until the first results are in.
+    void adopt(const std::map<std::string, bool>& earlier);
     /// To be called once.
     void start();
+    /// Other checks from now on, in this order. One that asks the same under the same name keeps what it
+    /// knows, and its beat unless its interval is another; the others run at once and are undecided until
+    /// then. onChange is not called for this itself.
+    void setChecks(std::vector<CheckOptions> checks);
     /// Cancels what is under way; nothing is called after it.
     void stop();
     [[nodiscard]] std::vector<CheckStatus> status() const;

@@ -14,6 +14,12 @@ class CheckState {
     /// `rise`, `fall` >= 1.
     CheckState(unsigned rise, unsigned fall) : rise_(rise), fall_(fall) {}
 
+    /// From the next result on.
+    void setThresholds(unsigned rise, unsigned fall) {
+        rise_ = rise;
+        fall_ = fall;
+    }
+
     /// Takes one result; true if the check changed by it, or was decided for the first time.
     bool report(bool ok);
 

@@ -13,10 +13,12 @@ namespace fairlead::checks {
 struct ListeningPort {  ///< something listens on this TCP port on this host, whatever process, in a container
                         ///< or not
     std::uint16_t port = 0;
+    bool operator==(const ListeningPort&) const = default;
 };
 
 struct TcpConnect {  ///< a TCP connection to it succeeds
     lb::Endpoint endpoint;
+    bool operator==(const TcpConnect&) const = default;
 };
 
 struct HttpsGet {  ///< GET answers 200 over TLS verified against caFile and the URL's host (or serverName);
@@ -25,6 +27,7 @@ struct HttpsGet {  ///< GET answers 200 over TLS verified against caFile and the
     std::string path = "/";
     std::string caFile;
     std::string serverName;  ///< the name to verify; empty: the URL's host
+    bool operator==(const HttpsGet&) const = default;
 };
 
 struct CheckOptions {

@@ -61,7 +61,7 @@ int cleanUp(const ConfigurationFlags& flags, Streams streams) {
                        "/etc/kubernetes/manifests\n";
         return kWrong;
     }
-    if (const auto mistake = config::vipThatIsTheHosts(*configuration, config::readHostFacts())) {
+    if (const auto mistake = config::vipThatIsTheHosts(*configuration, config::readHostFacts(""))) {
         streams.err << *mistake << '\n';
         return kWrong;
     }

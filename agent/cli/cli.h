@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/config/parse.h"
+#include "agent/reload/source.h"
 
 namespace fairlead::cli {
 
@@ -42,6 +43,8 @@ class ConfigurationFlags {
     /// The flags that were given, as they'd be written again, without --config.
     [[nodiscard]] std::vector<std::string> asArguments() const;
     [[nodiscard]] const std::string& file() const { return file_; }
+    /// From where load() reads.
+    [[nodiscard]] reload::Source source() const { return {.file = file_, .flags = given()}; }
     /// As if this flag had been given, unless it was, or a file.
     void addUnlessGiven(const std::string& flag, const std::string& value);
 

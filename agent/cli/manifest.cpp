@@ -40,6 +40,10 @@ std::vector<std::string> outOfReach(const config::Configuration& configuration,
     for (const std::string& file : configuration.backends.kubernetes.kubeconfig)
         require(kSettingsDirectory, "backends.kubernetes.kubeconfig", file);
     require(kSettingsDirectory, "loadBalancer.healthCheck.caFile", configuration.healthCheck.caFile);
+    require(kSettingsDirectory, "loadBalancer.healthCheck.clientCertFile",
+            configuration.healthCheck.clientCertFile);
+    require(kSettingsDirectory, "loadBalancer.healthCheck.clientKeyFile",
+            configuration.healthCheck.clientKeyFile);
     require(kSettingsDirectory, "vrrp.authentication.keyFile", configuration.keyFile);
     require(kSettingsDirectory, "admin.tls.certFile", configuration.adminSecurity.certFile);
     require(kSettingsDirectory, "admin.tls.keyFile", configuration.adminSecurity.keyFile);

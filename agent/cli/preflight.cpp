@@ -31,7 +31,9 @@ int preflight(const ConfigurationFlags& flags, const preflight::PairOptions& pai
               Streams streams) {
     auto configuration = flags.load(streams.err);
     if (!configuration) return kWrong;
-    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    const auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         streams.err << derived.error() << '\n';
         return kWrong;

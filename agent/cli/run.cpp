@@ -1,5 +1,11 @@
+#include <linux/capability.h>
+
+#include <algorithm>
+#include <csignal>
 #include <memory>
+#include <optional>
 #include <ostream>
+#include <vector>
 
 #include "agent/agent.h"
 #include "agent/cli/cli.h"
@@ -8,18 +14,36 @@
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
+#include "agent/privileges/privileges.h"
+#include "agent/takeover/predecessor.h"
 
 namespace fairlead::cli {
 namespace {
 
-int run(const ConfigurationFlags& flags, std::ostream& err) {
+/// As the manifest of the pod has them (manifest_text.cpp).
+std::vector<int> neededCapabilities(const config::Configuration& configuration) {
+    std::vector<int> needed{CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_NICE, CAP_IPC_LOCK};
+    const auto reserved = [](const lb::Endpoint& endpoint) { return endpoint.port < 1024; };
+    if (std::ranges::any_of(configuration.loadBalancer.bind, reserved) || reserved(configuration.admin))
+        needed.push_back(CAP_NET_BIND_SERVICE);
+    return needed;
+}
+
+int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
+    // Until there is somebody to heed it, it must not end the agent.
+    std::signal(SIGHUP, SIG_IGN);
     auto configuration = flags.load(err);
     if (!configuration) return kWrong;
     // Before anything makes a thread, the log for one.
     guard::Testament testament;
     guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
+    const auto reduced = privileges::keepOnly(neededCapabilities(*configuration));
     logging::configure(configuration->logging.format, configuration->logging.level);
-    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    if (!reduced)
+        logging::warning("agent", "keeps rights that it doesn't need", {{"cause", reduced.error()}});
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    const auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         err << derived.error() << '\n';
         return kWrong;
@@ -28,7 +52,17 @@ int run(const ConfigurationFlags& flags, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
-    return runAgent(derived->configuration, testament, guardian);
+    std::optional<takeover::Predecessor> predecessor;
+    if (takesOver) {
+        auto found = takeover::Predecessor::find(derived->configuration.vrrp.virtualRouterId);
+        if (!found) {
+            err << found.error() << '\n';
+            return kWrong;
+        }
+        predecessor = std::move(*found);
+        if (!predecessor) logging::info("agent", "no agent runs here from which to take over");
+    }
+    return runAgent(derived->configuration, flags.source(), testament, guardian, std::move(predecessor));
 }
 
 }  // namespace
@@ -42,10 +76,23 @@ void addRun(Commands& commands) {
         "  fairlead run --vip 10.10.1.108 --kubeconfig '' --backend 10.10.1.83:6443 --backend "
         "10.10.1.84:6443\n"
         "\n"
-        "SIGTERM and SIGINT give the VIP to a peer and stop.");
+        "SIGTERM and SIGINT give the VIP to a peer and stop. When the file of --config changes, and on "
+        "SIGHUP,\n"
+        "it is read again; what can be applied is, and the rest is named.\n"
+        "\n"
+        "--takeover upgrades in place: the agent that runs here, of whatever version, gives this one its\n"
+        "listeners and its VIP, refuses nobody meanwhile, and goes on serving the connections that it has "
+        "until\n"
+        "it is stopped.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
-    command->callback([&commands, flags] {
-        commands.chosen = [&commands, flags] { return run(*flags, commands.streams.err); };
+    const auto takesOver = std::make_shared<bool>(false);
+    command->add_flag(
+        "--takeover", *takesOver,
+        "Take over from the agent of this virtual router ID that runs on this host, if there is one");
+    command->callback([&commands, flags, takesOver] {
+        commands.chosen = [&commands, flags, takesOver] {
+            return run(*flags, *takesOver, commands.streams.err);
+        };
     });
 }
 

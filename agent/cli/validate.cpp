@@ -16,13 +16,17 @@ int validate(const ConfigurationFlags& flags, bool effective, Streams streams) {
         streams.out << (flags.file().empty() ? "flags" : flags.file()) << ": valid\n";
         return kDone;
     }
-    const auto derived = config::derive(std::move(*configuration), config::readHostFacts());
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    const auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         streams.err << derived.error() << '\n';
         return kWrong;
     }
     for (const std::string& warning : derived->warnings)
         streams.err << "warning: " << warning << '\n';
+    for (const std::string& note : derived->notes)
+        streams.out << "# derived from this host: " << note << '\n';
     streams.out << config::renderEffective(derived->configuration);
     return kDone;
 }

@@ -53,11 +53,15 @@ struct Kubernetes {
         Ipv4,
         Ipv6
     } addressFamily = Family::Auto;  ///< auto: that of the first VIP
+    /// This host's; empty: it isn't read.
+    std::string apiServerManifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 };
 
 struct Backends {
     std::uint16_t port = 6443;
     std::vector<lb::Endpoint> fixed;  ///< `static`: used until the API answers
+    /// Derived: where neither cache nor `static` names one, this host's API server, be it there yet or not.
+    std::optional<lb::Endpoint> ownServer;
     Kubernetes kubernetes;
     std::string cacheFile = "/var/lib/fairlead/backends.json";  ///< empty: none
 };

@@ -44,6 +44,7 @@ class CrossChecks {
         checks();
         listeners();
         adminSecurity();
+        balancing();
         healthCheck();
         backends();
     }
@@ -230,11 +231,47 @@ class CrossChecks {
         }
     }
 
+    void balancing() {
+        const lb::ProxyOptions& balancer = c_.loadBalancer;
+        const bool api = !c_.backends.kubernetes.kubeconfig.empty();
+        const bool hash = balancer.algorithm == lb::Algorithm::SourceHash;
+        if (balancer.preferLocal && !c_.vip.addresses.empty()) {
+            warning("loadBalancer.preferLocal",
+                    "all clients of the VIP come to its holder, so its API server alone would serve them");
+        }
+        if (balancer.rebalance.rate > 0 && (hash || balancer.preferLocal)) {
+            warning("loadBalancer.rebalance.rate",
+                    std::string("has no effect with ") +
+                        (hash ? "algorithm: sourceHash" : "preferLocal: true") +
+                        ", which wants its clients where they are");
+        }
+        if (!balancer.proxyProtocol) return;
+        const std::string path = "loadBalancer.proxyProtocol";
+        if (api) {
+            error(
+                path,
+                "an API server doesn't understand the PROXY protocol; leave it out, or name other servers in "
+                "backends.static with backends.kubernetes.kubeconfig: []");
+        } else if (c_.healthCheck.type == lb::HealthCheckType::Https && c_.healthCheck.path == "/readyz") {
+            warning(path,
+                    "the health check is an API server's, and an API server doesn't understand the PROXY "
+                    "protocol");
+        }
+    }
+
     void healthCheck() {
         const lb::HealthCheckOptions& check = c_.healthCheck;
         const bool tls = check.type == lb::HealthCheckType::Tls || check.type == lb::HealthCheckType::Https;
         if (tls && check.caFile.empty())
             error("loadBalancer.healthCheck.caFile", "type https and tls need a file of CA certificates");
+        if (check.clientCertFile.empty() != check.clientKeyFile.empty()) {
+            const bool noKey = check.clientKeyFile.empty();
+            error(std::string("loadBalancer.healthCheck.") + (noKey ? "clientCertFile" : "clientKeyFile"),
+                  std::string("of no use without ") + (noKey ? "clientKeyFile" : "clientCertFile") +
+                      ": name both, or leave both out");
+        } else if (!check.clientCertFile.empty() && !tls) {
+            warning("loadBalancer.healthCheck.clientCertFile", "only type https and tls show a certificate");
+        }
     }
 
     /// Whether connecting there reaches this balancer, on whichever host.

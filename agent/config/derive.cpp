@@ -31,7 +31,8 @@ class Derivation {
         : host_(host), derived_{.configuration = std::move(configuration), .notes = {}, .warnings = {}} {}
 
     std::expected<Derived, std::string> run() {
-        for (const auto step : {&Derivation::interface, &Derivation::identity, &Derivation::loop}) {
+        for (const auto step :
+             {&Derivation::interface, &Derivation::identity, &Derivation::loop, &Derivation::apiServer}) {
             if (auto error = (this->*step)()) return std::unexpected(std::move(*error));
         }
         Configuration& c = derived_.configuration;
@@ -44,8 +45,17 @@ class Derivation {
     /// A VIP that is really this host's address would be removed at start, and the host with it from the
     /// network. One that an earlier run or another tool left behind stands beside the host's own address.
     Error identity();
+    /// What this host's API server says of itself, and where it is: the backend to begin with. On a first
+    /// host that is before any API could name it, and `kubeadm init` waits for it through the VIP.
+    Error apiServer();
 
   private:
+    [[nodiscard]] bool given(const char* path) const {
+        return !derived_.configuration.origins.of(path).empty();
+    }
+    void note(const std::string& text) { derived_.notes.push_back(text); }
+    /// The address that the API server of this host has for others; nothing if no address fits.
+    [[nodiscard]] std::optional<address> ownAddress() const;
     [[nodiscard]] std::string located(const std::string& path, const std::string& text) const {
         const std::string origin = derived_.configuration.origins.of(path);
         return (origin.empty() ? "" : origin + ": ") + path + ": " + text;
@@ -203,6 +213,59 @@ Derivation::Error Derivation::identity() {
         derived_.warnings.push_back(located(
             "vip.addresses", host_.hostIp + " is taken by the kubelet for this Node's own address; give "
                                             "the kubelet the right one by --node-ip"));
+    }
+    return std::nullopt;
+}
+
+std::optional<address> Derivation::ownAddress() const {
+    const Configuration& c = derived_.configuration;
+    const bool ipv6 = c.vip.addresses.front().is_v6();
+    const auto fits = [&](const address& candidate) {
+        return candidate.is_v6() == ipv6 && !isVip(candidate) && !candidate.is_unspecified();
+    };
+    if (host_.apiServer && host_.apiServer->advertiseAddress && fits(*host_.apiServer->advertiseAddress))
+        return host_.apiServer->advertiseAddress;
+    boost::system::error_code error;
+    const address hostIp = boost::asio::ip::make_address(host_.hostIp, error);
+    if (!error && fits(hostIp)) return hostIp;
+    const auto interface = std::ranges::find(host_.interfaces, c.vip.interface, &HostInterface::name);
+    if (interface == host_.interfaces.end()) return std::nullopt;
+    // Its primary address: the kernel's order.
+    for (const HostAddress& own : interface->addresses) {
+        if (fits(own.address) && !isHostPrefix(own) && !isLinkLocal(own.address)) return own.address;
+    }
+    return std::nullopt;
+}
+
+Derivation::Error Derivation::apiServer() {
+    Configuration& c = derived_.configuration;
+    if (host_.apiServer) {
+        const ApiServerManifest& manifest = *host_.apiServer;
+        derived_.warnings.insert(derived_.warnings.end(), manifest.problems.begin(), manifest.problems.end());
+        if (manifest.securePort && !given("backends.port")) {
+            c.backends.port = *manifest.securePort;
+            note("backends.port " + std::to_string(c.backends.port) + ", the --secure-port in " +
+                 manifest.file);
+        } else if (manifest.securePort && *manifest.securePort != c.backends.port) {
+            derived_.warnings.push_back(located("backends.port", std::to_string(c.backends.port) +
+                                                                     " is configured, but this host's API "
+                                                                     "server listens on " +
+                                                                     std::to_string(*manifest.securePort) +
+                                                                     " (" + manifest.file + ")"));
+        }
+        if (!manifest.clientCaFile.empty() && !given("loadBalancer.healthCheck.caFile") &&
+            manifest.clientCaFile != c.healthCheck.caFile) {
+            c.healthCheck.caFile = manifest.clientCaFile;
+            note("loadBalancer.healthCheck.caFile " + c.healthCheck.caFile + ", the --client-ca-file in " +
+                 manifest.file);
+        }
+    }
+    if (c.vip.addresses.empty() || !c.backends.fixed.empty() || c.backends.kubernetes.kubeconfig.empty())
+        return std::nullopt;
+    if (const auto own = ownAddress()) {
+        c.backends.ownServer = lb::Endpoint{.address = *own, .port = c.backends.port};
+        note("until the API names the control-plane hosts, the backend is this host's own API server " +
+             lb::toString(*c.backends.ownServer));
     }
     return std::nullopt;
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Completes a configuration from what this host is: its name, and the interface that carries the VIP. Pure;
-// host_facts.h looks at the host.
+// Completes a configuration from what this host is: its name, the interface that carries the VIP, its own API
+// server, and what the manifest of that one says. What was given, in the file or by a flag, always stays.
+// Pure; host_facts.h looks at the host.
 
 #include <boost/asio/ip/address.hpp>
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/config/api_server_manifest.h"
 #include "agent/config/configuration.h"
 
 namespace fairlead::config {
@@ -29,12 +31,13 @@ struct HostFacts {
     std::string hostName;
     std::string nodeName;  ///< $NODE_NAME; empty: not set
     std::string hostIp;    ///< $HOST_IP, the Node's address as the kubelet sees it; empty: not set
-    std::vector<HostInterface> interfaces;  ///< loopback included
-    std::string defaultRouteInterface;      ///< empty: no default route
+    std::vector<HostInterface> interfaces;       ///< loopback included
+    std::string defaultRouteInterface;           ///< empty: no default route
+    std::optional<ApiServerManifest> apiServer;  ///< nothing: there is no manifest here (yet)
 };
 
 struct Derived {
-    Configuration configuration;        ///< with nodeName and vip.interface filled in
+    Configuration configuration;        ///< with all that could be derived filled in
     std::vector<std::string> notes;     ///< what was derived and how, one line each, for the log
     std::vector<std::string> warnings;  ///< what works but needs a look, one line each
 };

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "agent/files/small_file.h"
+
 namespace fairlead::config {
 namespace {
 
@@ -84,6 +86,15 @@ std::vector<HostInterface> readInterfaces() {
     return interfaces;
 }
 
+/// Nothing if there is no such file.
+std::optional<ApiServerManifest> readApiServerManifest(const std::string& file) {
+    if (file.empty()) return std::nullopt;
+    const auto content = files::readSmallFile(file);
+    if (content) return parseApiServerManifest(content->text, file);
+    if (content.error().code == ENOENT || content.error().code == ENOTDIR) return std::nullopt;
+    return ApiServerManifest{.file = file, .problems = {content.error().text}};
+}
+
 }  // namespace
 
 std::string defaultRouteInterface(std::istream& table) {
@@ -138,7 +149,7 @@ std::string defaultRouteInterface6(std::istream& table) {
     return best;
 }
 
-HostFacts readHostFacts() {
+HostFacts readHostFacts(const std::string& apiServerManifest) {
     std::array<char, 256> name{};
     if (gethostname(name.data(), name.size() - 1) != 0)
         throw std::system_error(errno, std::generic_category(), "gethostname");
@@ -150,7 +161,8 @@ HostFacts readHostFacts() {
             .nodeName = environment("NODE_NAME"),
             .hostIp = environment("HOST_IP"),
             .interfaces = readInterfaces(),
-            .defaultRouteInterface = std::move(defaultRoute)};
+            .defaultRouteInterface = std::move(defaultRoute),
+            .apiServer = readApiServerManifest(apiServerManifest)};
 }
 
 }  // namespace fairlead::config

@@ -7,8 +7,9 @@
 
 namespace fairlead::config {
 
-/// Throws std::system_error if the kernel refuses to list the interfaces.
-HostFacts readHostFacts();
+/// `apiServerManifest` is a file that may be missing; empty: none is read. Throws std::system_error if the
+/// kernel refuses to list the interfaces.
+HostFacts readHostFacts(const std::string& apiServerManifest);
 
 /// The interface of the default route with the lowest metric in a table as /proc/net/route has it (proc(5));
 /// empty if there is none. Pure but for the stream.

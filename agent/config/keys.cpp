@@ -276,6 +276,52 @@ void addVrrp(std::vector<Key>& table) {
                     FAIRLEAD_FIELD(vrrp.peerPort), 0, 65535));
 }
 
+/// How clients are spread, beyond the algorithm.
+void addBalancing(std::vector<Key>& table) {
+    table.push_back(withBoolean(
+        {.path = "loadBalancer.preferLocal",
+         .flag = "--prefer-local",
+         .type = "true or false",
+         .help =
+             "Whether a backend on this host gets every connection while it works. With a VIP all clients "
+             "would come to its holder's."},
+        FAIRLEAD_FIELD(loadBalancer.preferLocal)));
+    table.push_back(withDuration(
+        Key{.path = "loadBalancer.slowStart",
+            .flag = "--slow-start",
+            .type = "duration",
+            .help =
+                "For so long the share of a backend grows that was down and is back; 0s: it has its whole "
+                "share at once."},
+        FAIRLEAD_FIELD(loadBalancer.slowStart), kNone, hours(1)));
+    table.push_back(
+        withInteger(Key{.path = "loadBalancer.rebalance.rate",
+                        .flag = "--rebalance-rate",
+                        .type = "0 to 10000",
+                        .help = "After a backend has come back, so many idle connections a second of those "
+                                "that have more than their part are closed, so that clients come again; 0: "
+                                "none. See proxy.md."},
+                    FAIRLEAD_FIELD(loadBalancer.rebalance.rate), 0, 10'000));
+    table.push_back(
+        withDuration(Key{.path = "loadBalancer.rebalance.idle",
+                         .type = "duration",
+                         .help = "Only connections without a byte for so long; the longest idle ones first."},
+                     FAIRLEAD_FIELD(loadBalancer.rebalance.idle), Milliseconds(100), hours(24)));
+    table.push_back(
+        withInteger(Key{.path = "loadBalancer.rebalance.tolerance",
+                        .type = "1 to 100",
+                        .help = "A backend that is so many per cent from its part counts as having it."},
+                    FAIRLEAD_FIELD(loadBalancer.rebalance.tolerance), 1, 100));
+    table.push_back(withBoolean(
+        {.path = "loadBalancer.proxyProtocol",
+         .flag = "--proxy-protocol",
+         .type = "true or false",
+         .help =
+             "Whether connections to backends begin with a PROXY protocol header (version 2), which names "
+             "the client. Not for API servers: they don't understand it."},
+        FAIRLEAD_FIELD(loadBalancer.proxyProtocol)));
+}
+
 void addLoadBalancer(std::vector<Key>& table) {
     table.push_back(
         withConstant({.path = "loadBalancer.dataPath",
@@ -293,6 +339,7 @@ void addLoadBalancer(std::vector<Key>& table) {
                                  .type = "roundRobin, leastConnections or sourceHash",
                                  .help = "Which backend a new connection gets."},
                              FAIRLEAD_FIELD(loadBalancer.algorithm), kAlgorithms));
+    addBalancing(table);
     table.push_back(
         withDuration(Key{.path = "loadBalancer.connectTimeout",
                          .flag = "--connect-timeout",
@@ -367,6 +414,20 @@ void addHealthCheck(std::vector<Key>& table) {
                         .type = "text",
                         .help = "https, tls: the name that the backends' certificates must carry."},
                        FAIRLEAD_FIELD(healthCheck.serverName), notEmpty));
+    table.push_back(
+        withText(Key{.path = "loadBalancer.healthCheck.clientCertFile",
+                     .flag = "--health-cert-file",
+                     .type = "file",
+                     .help = "https, tls: a PEM certificate that probes show, for API servers that answer "
+                             "anonymous requests with 401 or 403; read again when it changes.",
+                     .whenAbsent = "none"},
+                 FAIRLEAD_FIELD(healthCheck.clientCertFile)));
+    table.push_back(withText(Key{.path = "loadBalancer.healthCheck.clientKeyFile",
+                                 .flag = "--health-key-file",
+                                 .type = "file",
+                                 .help = "The PEM key of clientCertFile.",
+                                 .whenAbsent = "none"},
+                             FAIRLEAD_FIELD(healthCheck.clientKeyFile)));
 }
 
 void addBackends(std::vector<Key>& table) {
@@ -408,6 +469,13 @@ void addBackends(std::vector<Key>& table) {
                      .type = "auto, ipv4 or ipv6",
                      .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
                  FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(withText(
+        Key{.path = "backends.kubernetes.apiServerManifest",
+            .flag = "--api-server-manifest",
+            .type = "file",
+            .help = "The manifest of this host's API server: what isn't configured of `backends.port` "
+                    "and the health check comes from it, where it is there; empty: it isn't read."},
+        FAIRLEAD_FIELD(backends.kubernetes.apiServerManifest)));
     table.push_back(
         withText(Key{.path = "backends.cacheFile",
                      .flag = "--cache-file",

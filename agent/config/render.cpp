@@ -4,6 +4,7 @@
 #include <cctype>
 #include <sstream>
 
+#include "agent/config/changes.h"
 #include "agent/config/keys.h"
 
 namespace fairlead::config {
@@ -210,8 +211,8 @@ vip:
 - [manifests/classic.yaml](../manifests/classic.yaml) does what the usual keepalived.conf and haproxy.cfg do.
 
 The file is read strictly: an unknown key, a key given twice, a value out of range, an anchor, a tag or a second
-document is an error. A **duration** is a number and a unit: `200ms`, `1.5s`, `5m`, `1h`. The agent reads the file once,
-at its start.
+document is an error. A **duration** is a number and a unit: `200ms`, `1.5s`, `5m`, `1h`. The agent reads the file at its
+start, and again when it changes: see [below](#changing-a-running-agent).
 
 ## Keys and flags
 
@@ -236,6 +237,32 @@ checks:
 Without the key there is one check, `lb`: port of the first `loadBalancer.bind`, weight 11. `checks: []` means none.
 Each check has exactly one of `port`, `connect` and `https.url`.
 
+)";
+
+constexpr const char* kReload = R"(
+## Changing a running agent
+
+The agent reads its file again when the file changes, and on SIGHUP (which makes it read HMAC's keys again as well).
+Flags still override it. What is wrong changes nothing: the agent runs on as before, logs `FILE:LINE: key: what is wrong`, and
+`fairlead status` shows it. What is right is compared key by key, and each change is a line of the log, either
+`configuration applied` or, where it takes effect at the next start, `configuration needs a restart`, of which
+`fairlead status` warns as well.
+
+Applied at once, without losing the VIP or a connection:
+
+)";
+
+constexpr const char* kReloadDetails = R"(
+- **The election.** The holder goes on holding, advertises a change of its interval or its VIPs at once, removes VIPs that are no
+  longer named and announces new ones. A priority that falls below a peer's hands over, as when a check fails. Change intervals and
+  VIPs on all hosts, one after the other, and VIPs so that the old list and the new one have one in common (add first, remove
+  later): hosts that protect nothing in common are two clusters. In version 2 a router discards what differs from its own
+  interval, VIPs or password, so until all hosts agree again two of them hold the VIP.
+- **Checks** keep what they know unless they ask for something else now. A new one counts from its first result.
+- **Balancing.** New timeouts count for connections from then on. `maxConnections` below what is open closes nothing.
+- **Backends.** Other ways to ask the API begin with a new LIST; until it has answered, the backends stay as they are.
+- **Together.** While `vip.interface`, `vrrp.version`, `vrrp.virtualRouterID`, `vrrp.transport`, `vrrp.authentication.type` or
+  whether there are IPv4 and IPv6 VIPs waits for the next start, so does the rest of `vip` and `vrrp`; with `loadBalancer.bind` the checks.
 )";
 
 }  // namespace
@@ -269,6 +296,11 @@ std::string renderReference() {
         out += "| " + code(key.path) + " | " + tableText(key.type) + " | " + defaultText(key, draft) + " | " +
                tableText(key.help) + " |\n";
     }
+    out += kReload;
+    for (const std::string_view path : liveKeys())
+        out += "- " + code(path) + "\n";
+    out += "- `checks`, all of it\n";
+    out += kReloadDetails;
     return out;
 }
 

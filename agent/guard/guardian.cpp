@@ -1,6 +1,7 @@
 #include "agent/guard/guardian.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include "agent/net/realtime.h"
 #include "agent/net/signals_blocked.h"
 #include "agent/net/system_error.h"
+#include "agent/privileges/privileges.h"
 
 namespace fairlead::guard {
 namespace {
@@ -62,6 +64,10 @@ int settle(int keep) {
         [[maybe_unused]]
         const ssize_t written = write(score.get(), "-1000", 5);
     static_cast<void>(net::makeRealtime());
+    // To take an address away and to speak for the agent; the last one keeps locked memory from being
+    // limited.
+    static constexpr std::array kNeeded{CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK};
+    static_cast<void>(privileges::keepOnly(kNeeded));
     return kept;
 }
 

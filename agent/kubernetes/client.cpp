@@ -133,6 +133,9 @@ struct Client::Impl {
                     const http::http_response response = task.get();
                     request->head.status = response.status_code();
                     request->head.retryAfter = retryAfter(response);
+                    const auto encoding = response.headers().find("Content-Encoding");
+                    if (encoding != response.headers().end() && encoding->second != "identity")
+                        request->body->fail("the answer is compressed, which was not asked for");
                     request->body->begin();
                     response.content_ready().then([request](const pplx::task<http::http_response>& whole) {
                         try {
@@ -165,13 +168,14 @@ struct Client::Impl {
 
     /// How long a body may be silent, and how long it may take altogether.
     struct Patience {
-        milliseconds idle;
+        std::function<milliseconds()> idle;
         milliseconds whole;
     };
 
     /// Runs one request; `onBytes` ends it early by returning false.
     std::expected<Answer, ClientError> run(
-        const std::string& pathAndQuery, Patience patience, const std::function<void(const Answer&)>& onHead,
+        const std::string& pathAndQuery, const Patience& patience,
+        const std::function<void(const Answer&)>& onHead,
         const std::function<bool(const Answer&, std::string_view)>& onBytes) {
         std::shared_ptr<Request> request;
         try {
@@ -186,7 +190,7 @@ struct Client::Impl {
     }
 
     std::expected<Answer, ClientError> read(
-        Request& request, Patience patience, const std::function<void(const Answer&)>& onHead,
+        Request& request, const Patience& patience, const std::function<void(const Answer&)>& onHead,
         const std::function<bool(const Answer&, std::string_view)>& onBytes) {
         const auto begun = std::chrono::steady_clock::now();
         const auto head = request.body->awaitHead(timeouts.answer);
@@ -194,8 +198,9 @@ struct Client::Impl {
         if (!*head) return std::unexpected(failure(head->error()));
         onHead(request.head);
         for (;;) {
-            const auto bytes = request.body->read(patience.idle);
-            if (!bytes) return std::unexpected(late("not a byte", patience.idle));
+            const milliseconds idle = patience.idle();
+            const auto bytes = request.body->read(idle);
+            if (!bytes) return std::unexpected(late("not a byte", idle));
             if (!*bytes) return std::unexpected(failure(bytes->error()));
             if ((*bytes)->empty() || !onBytes(request.head, **bytes)) return request.head;
             if (std::chrono::steady_clock::now() - begun > patience.whole)
@@ -234,7 +239,8 @@ std::expected<Answer, ClientError> Client::get(const std::string& pathAndQuery) 
     std::string body;
     bool tooLarge = false;
     auto answer = impl_->run(
-        pathAndQuery, {.idle = impl_->timeouts.answer, .whole = kSlowestAnswer}, [](const Answer&) {},
+        pathAndQuery, {.idle = [this] { return impl_->timeouts.answer; }, .whole = kSlowestAnswer},
+        [](const Answer&) {},
         [&](const Answer&, std::string_view bytes) {
             tooLarge = body.size() + bytes.size() > kMostBody;
             if (!tooLarge) body += bytes;
@@ -246,16 +252,18 @@ std::expected<Answer, ClientError> Client::get(const std::string& pathAndQuery) 
 }
 
 std::expected<Answer, ClientError> Client::stream(const std::string& pathAndQuery,
-                                                  const std::function<void()>& onOpen,
-                                                  const std::function<bool(std::string_view)>& onBytes) {
+                                                  const StreamHandler& handler) {
     std::string errorBody;
+    const auto idle = [&] {
+        return handler.waiting && handler.waiting() ? impl_->timeouts.answer : impl_->timeouts.idle;
+    };
     auto answer = impl_->run(
-        pathAndQuery, {.idle = impl_->timeouts.idle, .whole = kLongestWatch},
+        pathAndQuery, {.idle = idle, .whole = kLongestWatch},
         [&](const Answer& head) {
-            if (head.status == http::status_codes::OK) onOpen();
+            if (head.status == http::status_codes::OK) handler.onOpen();
         },
         [&](const Answer& head, std::string_view bytes) {
-            if (head.status == http::status_codes::OK) return onBytes(bytes);
+            if (head.status == http::status_codes::OK) return handler.onBytes(bytes);
             errorBody += bytes;
             return errorBody.size() < kMostErrorBody;
         });

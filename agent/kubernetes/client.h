@@ -1,7 +1,8 @@
 #pragma once
 // HTTPS to one API server, over cpprestsdk, which only client.cpp and response_body.h know. Every call blocks
 // its caller (the reflector's thread) and ends early by cancel(). The server is always verified: its chain
-// against the identity's CA, its name against `verifyName`. No redirect is followed, no proxy is used.
+// against the identity's CA, its name against `verifyName`. No redirect is followed, no proxy is used,
+// no compression asked for: most of what is read comes over loopback, and a small answer can't grow.
 
 #include <chrono>
 #include <expected>
@@ -50,12 +51,17 @@ class Client {
     /// GET; the body is bounded to 64 MiB.
     std::expected<Answer, ClientError> get(const std::string& pathAndQuery);
 
-    /// GET whose body is a stream: with status 200 `onOpen` is called once, then `onBytes` with each piece as
-    /// it arrives; it ends the stream by returning false. Returns when the server ended it (or with the
-    /// body, if the status wasn't 200).
-    std::expected<Answer, ClientError> stream(const std::string& pathAndQuery,
-                                              const std::function<void()>& onOpen,
-                                              const std::function<bool(std::string_view)>& onBytes);
+    /// What a stream is told while it goes on, on the caller's thread.
+    struct StreamHandler {
+        std::function<void()> onOpen;                   ///< once, if the status is 200
+        std::function<bool(std::string_view)> onBytes;  ///< each piece as it arrives; false ends the stream
+        std::function<bool()> waiting =
+            {};  ///< true: an answer is due, `answer` and not `idle` limits the silence
+    };
+
+    /// GET whose body is a stream. Returns when the server ended it, or with the body, if the status wasn't
+    /// 200.
+    std::expected<Answer, ClientError> stream(const std::string& pathAndQuery, const StreamHandler& handler);
 
     /// Any thread: the call under way, and every later one, ends at once with "cancelled".
     void cancel();

@@ -190,7 +190,12 @@ std::expected<Identity, std::string> loadIdentity(const std::string& file) {
         Identity identity{.file = file,
                           .user = config->user,
                           .server = config->server,
-                          .tlsServerName = config->tlsServerName};
+                          .tlsServerName = config->tlsServerName,
+                          .files = {file}};
+        for (const std::string* named :
+             {&config->caFile, &config->clientCertificateFile, &config->clientKeyFile, &config->tokenFile}) {
+            if (!named->empty()) identity.files.push_back((folder / *named).string());
+        }
         identity.caPem = fileOr(config->caPem, config->caFile, folder);
         identity.clientCertificatePem =
             fileOr(config->clientCertificatePem, config->clientCertificateFile, folder);

@@ -6,6 +6,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fairlead::kubernetes {
 
@@ -32,6 +33,7 @@ struct Identity {
     std::string caPem;
     std::string clientCertificatePem, clientKeyPem;  ///< both or none
     std::string token;
+    std::vector<std::string> files;  ///< all that it was read from, the kubeconfig first
 
     friend bool operator==(const Identity&, const Identity&) = default;
 };

@@ -36,9 +36,10 @@ const char* toString(EventType type);
 
 struct WatchEvent {
     EventType type = EventType::Error;
-    Node node;            ///< Bookmark: only its resourceVersion
-    int code = 0;         ///< Error: the Status' HTTP code, e.g. 410
-    std::string message;  ///< Error: its reason and message, cut to a bounded length
+    Node node;                      ///< Bookmark: only its resourceVersion
+    bool initialEventsEnd = false;  ///< Bookmark: the list is complete with it
+    int code = 0;                   ///< Error: the Status' HTTP code, e.g. 410
+    std::string message;            ///< Error: its reason and message, cut to a bounded length
 };
 
 }  // namespace fairlead::kubernetes

@@ -15,6 +15,7 @@ constexpr std::size_t kLongestMessage = 500;
 constexpr std::size_t kLongestAddress = 64;
 constexpr std::size_t kMostAddresses = 64;
 constexpr const char* kDrainAnnotation = "fairlead.dev/drain";
+constexpr const char* kInitialEventsEnd = "k8s.io/initial-events-end";
 
 }  // namespace
 
@@ -175,6 +176,7 @@ bool NodeReader::string(string_t& value) {
             return true;
         case Place::Annotations:
             if (key_ == kDrainAnnotation) current().node.draining = value == "true";
+            if (key_ == kInitialEventsEnd) current().initialEventsEnd = value == "true";
             return true;
         case Place::Address:
             if (key_ == "type") return keep(addressType_, value, kLongestKind);

@@ -19,8 +19,9 @@ struct ApiObject {
     bool hasMetadata = false;
     Node node;
     std::string continueToken;
-    int code = 0;                 ///< of a Status
-    std::string reason, message;  ///< of a Status, cut to a bounded length
+    bool initialEventsEnd = false;  ///< annotation k8s.io/initial-events-end: "true"
+    int code = 0;                   ///< of a Status
+    std::string reason, message;    ///< of a Status, cut to a bounded length
 };
 
 class NodeReader final : public nlohmann::json_sax<nlohmann::json> {

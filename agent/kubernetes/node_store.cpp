@@ -1,6 +1,7 @@
 #include "agent/kubernetes/node_store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fairlead::kubernetes {
 
@@ -10,21 +11,23 @@ void NodeStore::replace(const std::vector<Node>& nodes) {
         put(node);
 }
 
-void NodeStore::put(const Node& node) {
+bool NodeStore::put(Node node) {
+    node.resourceVersion.clear();  // of no use any more, and another one with every event
     const auto known = nodes_.find(node.name);
     if (known != nodes_.end()) {
-        known->second = node;
-    } else if (nodes_.size() < kMostNodes) {
-        nodes_.emplace(node.name, node);
+        if (known->second == node) return false;
+        known->second = std::move(node);
+        return true;
     }
+    if (nodes_.size() >= kMostNodes) return false;
+    std::string name = node.name;
+    nodes_.emplace(std::move(name), std::move(node));
+    return true;
 }
 
-void NodeStore::apply(const WatchEvent& event) {
-    if (event.type == EventType::Deleted) {
-        nodes_.erase(event.node.name);
-    } else if (event.type == EventType::Added || event.type == EventType::Modified) {
-        put(event.node);
-    }
+bool NodeStore::apply(const WatchEvent& event) {
+    if (event.type == EventType::Deleted) return nodes_.erase(event.node.name) > 0;
+    return (event.type == EventType::Added || event.type == EventType::Modified) && put(event.node);
 }
 
 NodeStore::Choice NodeStore::choose() const {

@@ -31,8 +31,9 @@ class NodeStore {
     /// A fresh list replaces everything: what isn't in it was deleted while we weren't looking. Never holds
     /// more than kMostNodes.
     void replace(const std::vector<Node>& nodes);
-    /// Added, Modified or Deleted; anything else changes nothing.
-    void apply(const WatchEvent& event);
+    /// Added, Modified or Deleted; anything else changes nothing. True if the Node is another one now as far
+    /// as it concerns us: a kubelet writes its Node every few seconds, mostly in vain.
+    bool apply(const WatchEvent& event);
 
     /// Sorted by endpoint, each endpoint once.
     [[nodiscard]] std::vector<lb::Backend> members() const;
@@ -46,7 +47,7 @@ class NodeStore {
         std::vector<std::string> skipped;
     };
     [[nodiscard]] Choice choose() const;
-    void put(const Node& node);
+    bool put(Node node);
 
     NodeStoreOptions options_;
     std::map<std::string, Node> nodes_;

@@ -14,10 +14,12 @@
 #include "agent/kubernetes/backoff.h"
 #include "agent/kubernetes/change_log.h"
 #include "agent/kubernetes/client.h"
+#include "agent/kubernetes/file_watch.h"
 #include "agent/kubernetes/kubeconfig.h"
 #include "agent/kubernetes/node_store.h"
 #include "agent/kubernetes/requests.h"
 #include "agent/kubernetes/session.h"
+#include "agent/kubernetes/tls.h"
 #include "agent/log/log.h"
 
 namespace fairlead::kubernetes {
@@ -43,7 +45,8 @@ struct Reflector::Impl : SessionListener {
         : options(std::move(o)),
           onMembers(std::move(members)),
           otherServers(std::move(others)),
-          store({.ipv6 = options.ipv6, .port = options.port, .vips = options.vips}) {}
+          store({.ipv6 = options.ipv6, .port = options.port, .vips = options.vips}),
+          files([this] { return lookAtFiles(); }, options.lookInterval) {}
 
     // ---- the thread: identities, servers, patience
 
@@ -55,7 +58,9 @@ struct Reflector::Impl : SessionListener {
             if (outcome.kind == Kind::Stopped) return;
             if (outcome.lasted) backoff.reset();
             if (outcome.kind == Kind::Renewed) {
-                logging::info(kComponent, "reading the kubeconfigs again", {{"cause", outcome.cause}});
+                logging::info(kComponent, "trying the kubeconfigs in order again",
+                              {{"cause", outcome.cause}});
+                backoff.reset();
                 continue;
             }
             report(outcome.cause);
@@ -72,17 +77,51 @@ struct Reflector::Impl : SessionListener {
         return result;
     }
 
+    using Identities = std::vector<std::expected<Identity, std::string>>;
+
+    /// On the thread of `files`.
+    std::vector<std::string> lookAtFiles() {
+        const Identities now = readIdentities();
+        std::vector<std::string> watched = options.kubeconfigs;
+        for (const auto& identity : now) {
+            if (identity) watched.insert(watched.end(), identity->files.begin(), identity->files.end());
+        }
+        const std::lock_guard lock(mutex);
+        if (begun && now != identities) {
+            renewed = true;
+            if (current) current->cancel();
+            wake.notify_all();
+        }
+        return watched;
+    }
+
+    /// The kubeconfigs have changed since this attempt began.
+    bool hasRenewed() {
+        const std::lock_guard lock(mutex);
+        return renewed;
+    }
+
+    static Outcome renewal() { return {.kind = Kind::Renewed, .cause = "the kubeconfigs have changed"}; }
+
     /// Every identity at every server until one works, and then for as long as it does.
     Outcome attempt() {
-        identities = readIdentities();
+        const Identities identitiesNow = readIdentities();
+        {
+            const std::lock_guard lock(mutex);
+            identities = identitiesNow;
+            begun = true;
+            renewed = false;
+        }
+        betterDenied = false;
         std::string causes;
         std::optional<seconds> retryAfter;
-        for (const auto& identity : identities) {
+        for (const auto& identity : identitiesNow) {
             if (!identity) {
                 append(causes, identity.error());
                 continue;
             }
             Outcome outcome = attemptWith(*identity);
+            betterDenied = true;
             // Only where another identity could help: its CA may know the servers that this one's doesn't.
             if (outcome.kind != Kind::Denied && !outcome.untrusted) return outcome;
             append(causes, outcome.cause);
@@ -97,12 +136,14 @@ struct Reflector::Impl : SessionListener {
         Outcome all{.kind = Kind::Interrupted};
         for (const ServerAddress& server : servers(identity)) {
             if (stopping()) return {.kind = Kind::Stopped};
+            if (hasRenewed()) return renewal();
             Outcome outcome = follow(server, identity);
             {
                 const std::lock_guard lock(mutex);
                 status.watchUp = false;
             }
             if (stopping()) return {.kind = Kind::Stopped};
+            if (hasRenewed()) return renewal();
             if (outcome.kind != Kind::Unreachable) return outcome;
             append(all.cause, server.url + ": " + outcome.cause);
             all.untrusted = all.untrusted || outcome.untrusted;
@@ -149,11 +190,26 @@ struct Reflector::Impl : SessionListener {
         }
         try {
             Client client(server, identity, {.answer = options.patience, .idle = options.watchdog});
+            lookAtValidity(identity);
             const ClientGuard guard(*this, client);
             return Session(client, identity, options.nodeSelector, *this).run();
         } catch (const std::exception& error) {
             return {.kind = Kind::Denied, .cause = error.what()};
         }
+    }
+
+    /// Says once that the identity's certificate is about to expire.
+    void lookAtValidity(const Identity& identity) {
+        const auto expiry = expiryWarning(identity.clientCertificatePem);
+        std::string notice =
+            expiry ? identity.file + ": its client certificate " + *expiry + "; renew it" : "";
+        {
+            const std::lock_guard lock(mutex);
+            status.notice = notice;
+        }
+        if (!notice.empty() && notice != lastNotice)
+            logging::warning(kComponent, "an identity is about to expire", {{"cause", notice}});
+        lastNotice = std::move(notice);
     }
 
     // ---- what a session tells
@@ -193,15 +249,17 @@ struct Reflector::Impl : SessionListener {
     }
 
     void onEvents(const std::vector<WatchEvent>& events) override {
+        bool changed = false;
         for (const WatchEvent& event : events) {
-            store.apply(event);
+            changed = store.apply(event) || changed;
             const std::lock_guard lock(mutex);
             ++status.events[toString(event.type)];
         }
-        publish();
+        if (changed) publish();
     }
 
-    bool identitiesChanged() override { return readIdentities() != identities; }
+    /// One that comes before in the list may have been given its rights in the meantime.
+    bool betterIdentityMayWork() override { return betterDenied; }
 
     /// Once per change of cause.
     void report(const std::string& cause) {
@@ -250,7 +308,7 @@ struct Reflector::Impl : SessionListener {
         ClientGuard(Impl& i, Client& client) : impl(i) {
             const std::lock_guard lock(impl.mutex);
             impl.current = &client;
-            if (impl.stop) client.cancel();
+            if (impl.stop || impl.renewed) client.cancel();
         }
         ~ClientGuard() {
             const std::lock_guard lock(impl.mutex);
@@ -268,7 +326,7 @@ struct Reflector::Impl : SessionListener {
 
     void pause(milliseconds duration) override {
         std::unique_lock lock(mutex);
-        wake.wait_for(lock, duration, [this] { return stop; });
+        wake.wait_for(lock, duration, [this] { return stop || renewed; });
     }
 
     const ReflectorOptions options;
@@ -277,7 +335,8 @@ struct Reflector::Impl : SessionListener {
 
     // The reflector's thread only.
     NodeStore store;
-    std::vector<std::expected<Identity, std::string>> identities;  ///< as this attempt began with them
+    bool betterDenied = false;  ///< an identity before the one in use was refused
+    std::string lastNotice;
     std::vector<lb::Backend> lastMembers;
     std::vector<std::string> lastSkipped;
     std::string lastGoodServer;
@@ -292,6 +351,11 @@ struct Reflector::Impl : SessionListener {
     ReflectorStatus status;
     Client* current = nullptr;
     bool stop = false;
+    Identities identities;  ///< as this attempt began with them
+    bool begun = false;     ///< there has been an attempt
+    bool renewed = false;   ///< the files say something else since then
+
+    FileWatch files;  ///< last, since its thread uses all the rest
 };
 
 Reflector::Reflector(ReflectorOptions options, OnMembers onMembers, OtherServers otherServers)
@@ -303,6 +367,7 @@ Reflector::~Reflector() {
 
 void Reflector::start() {
     impl_->thread = std::thread([this] { impl_->run(); });
+    impl_->files.start();
 }
 
 ReflectorStatus Reflector::status() const {
@@ -317,6 +382,7 @@ void Reflector::stop() {
         if (impl_->current) impl_->current->cancel();
     }
     impl_->wake.notify_all();
+    impl_->files.stop();
     if (impl_->thread.joinable()) impl_->thread.join();
 }
 

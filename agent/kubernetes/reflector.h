@@ -4,6 +4,10 @@
 // asked, client.h the edge over cpprestsdk. What it decides with is pure (kubeconfig.h, watch_decoder.h,
 // node_store.h, backoff.h, change_log.h).
 //
+// The files of the kubeconfigs are watched (file_watch.h): what is made, renewed or removed counts at once.
+// While one that stands behind others in the list is in use, those before it are tried again whenever a watch
+// ends, as every one does within ten minutes: they may have been given their rights.
+//
 // It only ever improves the backend list: nothing here is fatal. A missing or refused kubeconfig, a 403, a
 // cut stream, an API server that isn't there yet: each is said once per change of cause, and retried with
 // jittered back-off.
@@ -31,14 +35,17 @@ struct ReflectorOptions {
     /// A watch without a byte for so long is dead; bookmarks come about once a minute.
     std::chrono::milliseconds watchdog{90'000};
     std::chrono::milliseconds patience{10'000};  ///< for an answer to begin, the connection included
+    /// The kubeconfigs are looked at so often even if nothing tells that they have changed.
+    std::chrono::milliseconds lookInterval{5'000};
     std::vector<boost::asio::ip::address> vips;  ///< never taken for a Node's address, never dialled
 };
 
 struct ReflectorStatus {
-    bool watchUp = false;                               ///< a watch stream is open and its list is complete
-    std::string server;                                 ///< in use, or last tried
-    std::string kubeconfig;                             ///< identity in use, or last tried
-    std::string lastError;                              ///< empty while all is well
+    bool watchUp = false;    ///< a watch stream is open and its list is complete
+    std::string server;      ///< in use, or last tried
+    std::string kubeconfig;  ///< identity in use, or last tried
+    std::string lastError;   ///< empty while all is well
+    std::string notice;      ///< what will go wrong if nobody does anything; else empty
     std::chrono::steady_clock::time_point lastContact;  ///< last byte from the API server; epoch: never
     std::uint64_t nodes = 0;                            ///< matching Nodes in the store
     std::map<std::string, std::uint64_t>

@@ -62,6 +62,10 @@ std::string watchPath(std::string_view selector, std::string_view resourceVersio
            "&resourceVersion=" + percentEncoded(resourceVersion);
 }
 
+std::string watchListPath(std::string_view selector, int seconds) {
+    return watchPath(selector, "", seconds) + "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+}
+
 std::string hostOf(std::string_view url) {
     constexpr std::string_view kScheme = "https://";
     if (url.starts_with(kScheme)) url.remove_prefix(kScheme.size());
@@ -81,11 +85,30 @@ std::string describeDenial(unsigned status, std::string_view message, const Iden
         if (validity) return text + " (its client certificate " + *validity + ")";
         return text + " (the API server doesn't accept this identity: another cluster's, or expired?)";
     }
-    return text +
-           " (it may not list and watch Nodes; grant it: kubectl create clusterrole fairlead "
-           "--verb=get,list,watch --resource=nodes && kubectl create clusterrolebinding fairlead "
-           "--clusterrole=fairlead --user=" +
-           deniedUser(message) + ")";
+    const std::string user = deniedUser(message);
+    const std::string grant =
+        "kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes && kubectl create "
+        "clusterrolebinding fairlead --clusterrole=fairlead --user=" +
+        user;
+    if (user == "kubernetes-admin") {
+        // kubeadm >= 1.29: the binding is made by super-admin.conf once the first API server runs.
+        return text +
+               " (it may not list and watch Nodes: before `kubeadm init` has bound kubeadm:cluster-admins, "
+               "it "
+               "has no rights at all. Later, grant them: kubectl --kubeconfig "
+               "/etc/kubernetes/super-admin.conf "
+               "create clusterrolebinding kubeadm:cluster-admins --clusterrole=cluster-admin "
+               "--group=kubeadm:cluster-admins)";
+    }
+    if (user.starts_with("system:node:")) {
+        // KEP-4601, on by default since 1.32.
+        return text +
+               " (a kubelet may read its own Node alone since Kubernetes 1.32; make fairlead an identity of "
+               "its "
+               "own, as `fairlead manifest rbac` says, or grant it: " +
+               grant + ")";
+    }
+    return text + " (it may not list and watch Nodes; grant it: " + grant + ")";
 }
 
 }  // namespace fairlead::kubernetes

@@ -15,6 +15,10 @@ std::string listPath(std::string_view selector, std::string_view continueToken);
 /// The changes since `resourceVersion`, with bookmarks; the server ends it after `seconds`.
 std::string watchPath(std::string_view selector, std::string_view resourceVersion, int seconds);
 
+/// All Nodes as ADDED events, then a bookmark that says so, then the changes: a list and a watch in one,
+/// without the list's memory on either side. KEP-3157; on by default since Kubernetes 1.34.
+std::string watchListPath(std::string_view selector, int seconds);
+
 /// "https://HOST:PORT/…" → "HOST", without brackets.
 std::string hostOf(std::string_view url);
 

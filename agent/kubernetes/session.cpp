@@ -24,6 +24,9 @@ constexpr seconds kShortWatch{1};
 /// A watch that was open for so long had worked: the back-off begins anew after it.
 constexpr seconds kGoodWatch{10};
 
+/// From here on kube-apiserver has WatchList on by default.
+constexpr ServerVersion kWatchListByDefault{.majorNumber = 1, .minorNumber = 34};
+
 /// The error of a decoder, in `failed`.
 Outcome garbage(const char* where, const std::string& error) {
     return {.kind = Kind::Unreachable, .cause = std::string(where) + " sent " + error};
@@ -32,19 +35,45 @@ Outcome garbage(const char* where, const std::string& error) {
 }  // namespace
 
 Outcome Session::run() {
+    if (auto unreachable = askVersion()) return std::move(*unreachable);
     for (;;) {
-        NodeList list;
-        std::optional<Outcome> outcome = readList(list);
-        if (!outcome) {
-            listener_.onList(list.nodes);
-            outcome = watch(list.resourceVersion);
-        }
+        std::optional<Outcome> outcome = round();
         if (listener_.stopping()) return {.kind = Kind::Stopped};
         if (outcome) {
             outcome->lasted = lasted_;
             return std::move(*outcome);
         }
     }
+}
+
+std::optional<Outcome> Session::askVersion() {
+    const auto answer = client_.get("/version");
+    if (!answer) {
+        return Outcome{
+            .kind = Kind::Unreachable, .cause = answer.error().text, .untrusted = answer.error().untrusted};
+    }
+    listener_.onContact();
+    // Older servers don't know the parameter, and would begin a watch that never says that the list is
+    // complete.
+    const auto version = answer->status == 200 ? decodeVersion(answer->body) : std::nullopt;
+    watchList_ = version && *version >= kWatchListByDefault;
+    return std::nullopt;
+}
+
+std::optional<Outcome> Session::round() {
+    if (watchList_) {
+        std::string resourceVersion;
+        Stream stream = readStream(resourceVersion, true);
+        if (stream.complete) return watch(std::move(resourceVersion), std::move(stream));
+        // Whatever the reason: a gate that is off, an etcd that is too old. LIST will tell if there is
+        // another.
+        watchList_ = false;
+        if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
+    }
+    NodeList list;
+    if (auto failed = readList(list)) return failed;
+    listener_.onList(list.nodes);
+    return watch(std::move(list.resourceVersion));
 }
 
 std::optional<Outcome> Session::readList(NodeList& list) {
@@ -74,11 +103,11 @@ std::optional<Outcome> Session::readList(NodeList& list) {
     return garbage("LIST", "pages without end");
 }
 
-std::optional<Outcome> Session::watch(std::string resourceVersion) {
+std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional<Stream> first) {
     for (;;) {
-        const auto begun = Clock::now();
-        const Stream stream = readStream(resourceVersion);
-        const auto took = Clock::now() - begun;
+        const Stream stream = first ? std::move(*first) : readStream(resourceVersion, false);
+        first.reset();
+        const auto took = Clock::now() - stream.begun;
         lasted_ = lasted_ || took >= kGoodWatch;
         if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
         if (stream.failed) return stream.failed;
@@ -92,50 +121,46 @@ std::optional<Outcome> Session::watch(std::string resourceVersion) {
             }
             return std::nullopt;
         }
-        // The server ended the watch in good order, as it does every few minutes: the moment to notice that
-        // a kubeconfig has been renewed or that a better one has come.
-        if (listener_.identitiesChanged())
-            return Outcome{.kind = Kind::Renewed, .cause = "the kubeconfigs have changed"};
+        // The server ended the watch in good order, as it does every few minutes: the moment to try for
+        // better.
+        if (listener_.betterIdentityMayWork())
+            return Outcome{.kind = Kind::Renewed,
+                           .cause = "one before this in the list may have its rights by now"};
         if (took < kShortWatch) listener_.pause(kShortWatch);
         if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
     }
 }
 
-Session::Stream Session::readStream(std::string& resourceVersion) {
+Session::Stream Session::readStream(std::string& resourceVersion, bool initialEvents) {
     const int limit = std::uniform_int_distribution<int>(300, 600)(random_);
     WatchDecoder decoder;
-    Stream stream;
+    Stream stream{.begun = Clock::now(), .complete = !initialEvents};
+    std::vector<Node> nodes;
+    const auto onBytes = [&](std::string_view bytes) {
+        listener_.onContact();
+        auto events = decoder.feed(bytes);
+        if (!events) {
+            stream.failed = garbage("WATCH", events.error());
+            return false;
+        }
+        if (!stream.complete) {
+            if (!takeInitial(*events, nodes, stream)) return false;
+            if (stream.complete) {
+                listener_.onList(nodes);
+                nodes = {};
+                listener_.onWatching();
+            }
+        }
+        return take(std::move(*events), resourceVersion, stream);
+    };
     const auto answer = client_.stream(
-        watchPath(selector_, resourceVersion, limit), [this] { listener_.onWatching(); },
-        [&](std::string_view bytes) {
-            listener_.onContact();
-            auto events = decoder.feed(bytes);
-            if (!events) {
-                stream.failed = garbage("WATCH", events.error());
-                return false;
-            }
-            // Nothing that follows an error is of use.
-            const auto error = std::find_if(events->begin(), events->end(), [](const WatchEvent& event) {
-                return event.type == EventType::Error;
-            });
-            const bool failed = error != events->end();
-            if (failed) events->erase(error + 1, events->end());
-            if (!events->empty()) listener_.onEvents(*events);
-            for (const WatchEvent& event : *events) {
-                if (!event.node.resourceVersion.empty()) resourceVersion = event.node.resourceVersion;
-            }
-            if (failed) {
-                const WatchEvent& last = events->back();
-                stream.expired = last.code == 410;
-                if (!stream.expired) {
-                    stream.failed = Outcome{.kind = Kind::Interrupted,
-                                            .cause = "the watch ended with the error " +
-                                                     std::to_string(last.code) + " " + last.message};
-                }
-                return false;
-            }
-            return !listener_.stopping();
-        });
+        initialEvents ? watchListPath(selector_, limit) : watchPath(selector_, resourceVersion, limit),
+        {.onOpen =
+             [&] {
+                 if (stream.complete) listener_.onWatching();
+             },
+         .onBytes = onBytes,
+         .waiting = [&stream] { return !stream.complete; }});
     if (stream.failed || stream.expired) return stream;
     if (!answer) {
         stream.failed = Outcome{.kind = Kind::Interrupted,
@@ -149,6 +174,52 @@ Session::Stream Session::readStream(std::string& resourceVersion) {
         stream.ended = true;
     }
     return stream;
+}
+
+bool Session::takeInitial(std::vector<WatchEvent>& events, std::vector<Node>& nodes, Stream& stream) {
+    auto event = events.begin();
+    for (; event != events.end() && !stream.complete; ++event) {
+        if (event->type == EventType::Bookmark) {
+            stream.complete = event->initialEventsEnd;
+            if (stream.complete) break;  // it stays, for its resourceVersion
+        } else if (event->type != EventType::Added) {
+            stream.failed = Outcome{.cause = std::string("WATCH sent ") + toString(event->type) +
+                                             " among the initial events" +
+                                             (event->message.empty() ? "" : ": " + event->message)};
+            return false;
+        } else if (nodes.size() >= kMostNodes) {
+            stream.failed = garbage("WATCH", "more than " + std::to_string(kMostNodes) + " Nodes");
+            return false;
+        } else {
+            nodes.push_back(std::move(event->node));
+        }
+    }
+    events.erase(events.begin(), event);
+    return true;
+}
+
+bool Session::take(std::vector<WatchEvent> events, std::string& resourceVersion, Stream& stream) {
+    if (!stream.complete) return !listener_.stopping();
+    // Nothing that follows an error is of use.
+    const auto error = std::find_if(events.begin(), events.end(),
+                                    [](const WatchEvent& event) { return event.type == EventType::Error; });
+    const bool failed = error != events.end();
+    if (failed) events.erase(error + 1, events.end());
+    if (!events.empty()) listener_.onEvents(events);
+    for (const WatchEvent& event : events) {
+        if (!event.node.resourceVersion.empty()) resourceVersion = event.node.resourceVersion;
+    }
+    if (failed) {
+        const WatchEvent& last = events.back();
+        stream.expired = last.code == 410;
+        if (!stream.expired) {
+            stream.failed = Outcome{
+                .kind = Kind::Interrupted,
+                .cause = "the watch ended with the error " + std::to_string(last.code) + " " + last.message};
+        }
+        return false;
+    }
+    return !listener_.stopping();
 }
 
 Outcome Session::refused(const char* verb, const Answer& answer) const {

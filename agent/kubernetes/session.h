@@ -1,7 +1,8 @@
 #pragma once
-// One API server asked with one identity: LIST, then WATCH from its resourceVersion, for as long as that
-// works. Blocks its caller, the reflector's thread; what it learns goes to a SessionListener, how it ended is
-// returned. Rules: Kubernetes API concepts, "Efficient detection of changes" and "410 Gone responses".
+// One API server asked with one identity: LIST, then WATCH from its resourceVersion, or where the server
+// offers it both in one (sendInitialEvents), for as long as that works. Blocks its caller, the reflector's
+// thread; what it learns goes to a SessionListener, how it ended is returned. Rules: Kubernetes API concepts,
+// "Efficient detection of changes" and "410 Gone responses".
 
 #include <chrono>
 #include <cstdint>
@@ -23,7 +24,7 @@ struct Outcome {
         Denied,       ///< 401, 403 or an unusable identity: another identity may do
         Unreachable,  ///< nothing sensible came back: another server may do
         Interrupted,  ///< it had worked, or the server asks for patience: begin again after a while
-        Renewed,      ///< the kubeconfigs have changed: begin again at once
+        Renewed,      ///< another identity may do better by now: begin again at once
     };
     Kind kind = Kind::Interrupted;
     std::string cause;
@@ -44,7 +45,7 @@ class SessionListener {
     virtual void onRelist(const std::string& cause) = 0;        ///< what is known is too old to go on from
     virtual void onWatching() = 0;                              ///< the stream of changes is open
     virtual void onEvents(const std::vector<WatchEvent>&) = 0;  ///< in order
-    virtual bool identitiesChanged() = 0;  ///< the kubeconfigs say something else than at the start
+    virtual bool betterIdentityMayWork() = 0;  ///< one is preferred to this session's, and was refused
     virtual bool stopping() = 0;
     virtual void pause(std::chrono::milliseconds duration) = 0;  ///< shorter if we are to stop
 };
@@ -57,17 +58,30 @@ class Session {
     Outcome run();
 
   private:
-    /// Nothing if `list` is complete.
-    std::optional<Outcome> readList(NodeList& list);
-    /// Watch after watch; nothing if the list must be read anew.
-    std::optional<Outcome> watch(std::string resourceVersion);
+    using TimePoint = std::chrono::steady_clock::time_point;
     /// How one stream of events ended.
     struct Stream {
+        TimePoint begun;
+        bool complete = false;          ///< of a watch with initial events: all of them have come
         bool expired = false;           ///< 410, as a status or as an event
         bool ended = false;             ///< by the server, in good order
         std::optional<Outcome> failed;  ///< otherwise
     };
-    Stream readStream(std::string& resourceVersion);
+
+    /// Sets watchList_; an outcome if the server doesn't answer at all.
+    std::optional<Outcome> askVersion();
+    /// A list and the watches after it; nothing if the list must be read anew.
+    std::optional<Outcome> round();
+    /// Nothing if `list` is complete.
+    std::optional<Outcome> readList(NodeList& list);
+    /// Watch after watch, the first of which may have ended already; nothing if the list must be read anew.
+    std::optional<Outcome> watch(std::string resourceVersion, std::optional<Stream> first = std::nullopt);
+    /// Updates `resourceVersion`. `initialEvents`: it begins with the whole list.
+    Stream readStream(std::string& resourceVersion, bool initialEvents);
+    /// A watch's events, in order; false if the stream is of no more use.
+    bool take(std::vector<WatchEvent> events, std::string& resourceVersion, Stream& stream);
+    /// The initial events among them go to `nodes`, up to the bookmark that ends them; false as with take().
+    bool takeInitial(std::vector<WatchEvent>& events, std::vector<Node>& nodes, Stream& stream);
     [[nodiscard]] Outcome refused(const char* verb, const Answer& answer) const;
 
     Client& client_;
@@ -77,6 +91,7 @@ class Session {
     std::mt19937 random_{std::random_device{}()};
     Backoff relistPause_;
     bool lasted_ = false;
+    bool watchList_ = false;  ///< the server offers initial events, as far as is known
 };
 
 }  // namespace fairlead::kubernetes

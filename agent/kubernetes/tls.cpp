@@ -30,6 +30,12 @@ std::string textOf(const ASN1_TIME* time) {
     return {text, static_cast<std::size_t>(size)};
 }
 
+/// The first certificate of a PEM text; null if there is none.
+Certificate firstIn(const std::string& pem) {
+    const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+    return {bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr, X509_free};
+}
+
 /// Runs one step of the set-up; its failure names the kubeconfig and the part.
 template <typename Step>
 void part(const Identity& identity, const char* what, Step step) {
@@ -105,15 +111,26 @@ void secure(boost::asio::ssl::context& context, const Identity& identity, const 
 }
 
 std::optional<std::string> validityProblem(const std::string& pem) {
-    const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-    if (!bio) return std::nullopt;
-    const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
+    const Certificate certificate = firstIn(pem);
     if (!certificate) return std::nullopt;
     const ASN1_TIME* before = X509_get0_notBefore(certificate.get());
     const ASN1_TIME* after = X509_get0_notAfter(certificate.get());
     if (X509_cmp_current_time(after) < 0) return "expired on " + textOf(after);
     if (X509_cmp_current_time(before) > 0) return "is not valid before " + textOf(before);
     return std::nullopt;
+}
+
+std::optional<std::string> expiryWarning(const std::string& pem) {
+    constexpr int kDays = 30;
+    const Certificate certificate = firstIn(pem);
+    if (!certificate) return std::nullopt;
+    const ASN1_TIME* after = X509_get0_notAfter(certificate.get());
+    int days = 0;
+    int seconds = 0;
+    // From now, where no time is given.
+    if (ASN1_TIME_diff(&days, &seconds, nullptr, after) != 1) return std::nullopt;
+    if (days < 0 || seconds < 0 || days >= kDays) return std::nullopt;
+    return "expires on " + textOf(after) + ", in " + std::to_string(days) + (days == 1 ? " day" : " days");
 }
 
 }  // namespace fairlead::kubernetes

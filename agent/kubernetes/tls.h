@@ -36,4 +36,8 @@ void secure(boost::asio::ssl::context& context, const Identity& identity, const 
 /// valid now by this host's clock; else nothing.
 std::optional<std::string> validityProblem(const std::string& pem);
 
+/// "expires on Nov 23 20:33:14 2026 GMT, in 12 days" if that is valid now and for less than 30 days more;
+/// else nothing.
+std::optional<std::string> expiryWarning(const std::string& pem);
+
 }  // namespace fairlead::kubernetes

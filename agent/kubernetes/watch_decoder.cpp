@@ -1,11 +1,16 @@
 #include "agent/kubernetes/watch_decoder.h"
 
+#include <nlohmann/json.hpp>
+
+#include <charconv>
 #include <utility>
 
 #include "agent/kubernetes/node_reader.h"
 
 namespace fairlead::kubernetes {
 namespace {
+
+constexpr std::size_t kMostVersionBytes = 16U << 10U;
 
 std::expected<Node, std::string> nodeOf(ApiObject& object) {
     if (!object.hasMetadata) return std::unexpected("an object without metadata");
@@ -34,6 +39,7 @@ std::expected<WatchEvent, std::string> decodeEvent(std::string_view line) {
         event.type = EventType::Bookmark;
         event.node.resourceVersion = std::move(object.node.resourceVersion);
         if (event.node.resourceVersion.empty()) return std::unexpected("a bookmark without resourceVersion");
+        event.initialEventsEnd = object.initialEventsEnd;
         return event;
     }
     if (reader.type() == "ADDED") {
@@ -105,6 +111,26 @@ std::expected<NodeList, std::string> decodeNodeList(std::string_view body) {
         list.nodes.push_back(std::move(*node));
     }
     return list;
+}
+
+std::optional<ServerVersion> decodeVersion(std::string_view body) {
+    if (body.size() > kMostVersionBytes) return std::nullopt;
+    const auto json = nlohmann::json::parse(body, nullptr, false);
+    if (!json.is_object()) return std::nullopt;
+    const auto number = [&json](const char* name) -> std::optional<int> {
+        const auto found = json.find(name);
+        if (found == json.end() || !found->is_string()) return std::nullopt;
+        // "34+" of some distributions.
+        const std::string& text = found->get_ref<const std::string&>();
+        int value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc{} || value < 0) return std::nullopt;
+        return value;
+    };
+    const auto major = number("major");
+    const auto minor = number("minor");
+    if (!major || !minor) return std::nullopt;
+    return ServerVersion{.majorNumber = *major, .minorNumber = *minor};
 }
 
 std::string statusMessage(std::string_view body) {

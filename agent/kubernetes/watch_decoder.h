@@ -4,7 +4,9 @@
 // kept of it but the few fields of node.h. Format: one JSON object per line, {"type": …, "object": …} (API
 // concepts, "Efficient detection of changes").
 
+#include <compare>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,17 @@ class WatchDecoder {
 
 /// A page of a NodeList, of at most kMostNodes.
 std::expected<NodeList, std::string> decodeNodeList(std::string_view body);
+
+/// What GET /version tells.
+struct ServerVersion {
+    int majorNumber = 0;
+    int minorNumber = 0;
+
+    friend auto operator<=>(const ServerVersion&, const ServerVersion&) = default;
+};
+
+/// Nothing if `body` isn't that answer.
+std::optional<ServerVersion> decodeVersion(std::string_view body);
 
 /// What a Status object says, in one phrase; empty if `body` is none.
 std::string statusMessage(std::string_view body);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -28,8 +29,8 @@ struct Sink {
     std::shared_ptr<spdlog::async_logger> logger =
         std::make_shared<spdlog::async_logger>("fairlead", std::make_shared<spdlog::sinks::stderr_sink_mt>(),
                                                writer, spdlog::async_overflow_policy::overrun_oldest);
-    Format format = Format::Text;
-    Level level = Level::Info;
+    std::atomic<Format> format = Format::Text;
+    std::atomic<Level> level = Level::Info;
 
     Sink(const Sink&) = delete;
     Sink& operator=(const Sink&) = delete;

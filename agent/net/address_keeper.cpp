@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
@@ -98,10 +99,11 @@ NetlinkMessage AddressKeeper::addRequest(const address& vip, int interfaceIndex)
     return result;
 }
 
-std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep() {
+std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep(
+    const std::vector<address>& vips) {
     std::vector<AddressRecord> found;
     const auto read = netlink_.forEachAddress(0, [&](const AddressRecord& record) {
-        if (std::ranges::find(vips_, record.address) != vips_.end()) found.push_back(record);
+        if (std::ranges::find(vips, record.address) != vips.end()) found.push_back(record);
     });
     if (!read) return std::unexpected(read.error());
     std::vector<RemovedAddress> removed;
@@ -115,6 +117,23 @@ std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep() {
         removed.push_back({.address = record.address, .interface = interface});
     }
     return removed;
+}
+
+std::string AddressKeeper::change(std::vector<address> vips, vrrp::Duration advertInterval) {
+    const auto without = [](const std::vector<address>& all, const std::vector<address>& these) {
+        std::vector<address> rest;
+        std::ranges::copy_if(all, std::back_inserter(rest), [&](const address& each) {
+            return std::ranges::find(these, each) == these.end();
+        });
+        return rest;
+    };
+    std::vector<address> moved = without(vips, vips_);
+    if (installed()) std::ranges::copy(without(vips_, vips), std::back_inserter(moved));
+    vips_ = std::move(vips);
+    lifetime_ = addressLifetime(advertInterval);
+    if (moved.empty()) return {};
+    const auto removed = sweep(moved);
+    return removed ? std::string() : removed.error();
 }
 
 std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp::TimePoint now) {

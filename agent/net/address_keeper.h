@@ -36,7 +36,11 @@ class AddressKeeper {
                   vrrp::Duration advertInterval);
 
     /// Removes the VIPs wherever they are: an earlier run, or a person, left them.
-    std::expected<std::vector<RemovedAddress>, std::string> sweep();
+    std::expected<std::vector<RemovedAddress>, std::string> sweep() { return sweep(vips_); }
+
+    /// Other VIPs and another interval from now on. Removes those that are no longer among them, and those
+    /// that are new wherever they were left; install() then adds them. What went wrong, empty if nothing.
+    std::string change(std::vector<boost::asio::ip::address> vips, vrrp::Duration advertInterval);
 
     /// Adds the VIPs, or renews them. On an error none of them stays.
     std::expected<void, std::string> install(int interfaceIndex, vrrp::TimePoint now);
@@ -50,11 +54,13 @@ class AddressKeeper {
     [[nodiscard]] bool expired(vrrp::TimePoint now) const { return now - renewed_ >= lifetime_; }
 
   private:
+    std::expected<std::vector<RemovedAddress>, std::string> sweep(
+        const std::vector<boost::asio::ip::address>& vips);
     [[nodiscard]] NetlinkMessage addRequest(const boost::asio::ip::address& vip, int interfaceIndex) const;
 
     Netlink& netlink_;
-    const std::vector<boost::asio::ip::address> vips_;
-    const std::chrono::seconds lifetime_;
+    std::vector<boost::asio::ip::address> vips_;
+    std::chrono::seconds lifetime_;
     int interfaceIndex_ = 0;
     vrrp::TimePoint renewed_;
 };

@@ -70,8 +70,12 @@ void Election::setPriority(PriorityUpdate update) {
     impl_->channel.setPriority(std::move(update));
 }
 
-void Election::setPeers(std::vector<boost::asio::ip::address> peers) {
+void Election::setPeers(PeersUpdate peers) {
     impl_->channel.setPeers(std::move(peers));
+}
+
+void Election::reconfigure(std::vector<vrrp::RouterOptions> routers) {
+    impl_->channel.reconfigure(std::move(routers));
 }
 
 std::optional<HandOverResult> Election::handOver() {
@@ -87,6 +91,13 @@ void Election::stop() {
     if (!impl_->thread.joinable()) return;
     impl_->channel.requestStop();
     impl_->thread.join();
+}
+
+void Election::release() {
+    if (!impl_->thread.joinable()) return;
+    impl_->channel.requestRelease();
+    impl_->thread.join();
+    impl_->loop.reset();  // with its sockets, which the other agent wants
 }
 
 }  // namespace fairlead::net

@@ -30,11 +30,20 @@ struct ElectionOptions {
     LastWillKeeper lastWill;  ///< may be empty
     /// HMAC: of earlier runs, one for each router.
     std::vector<vrrp::ReplayState> replayStates;
+    /// One for each router: this host holds its VIPs already, for the agent that ran before and has let go
+    /// by release(). Empty: none.
+    std::vector<bool> holding;
 };
 
 struct HandOverResult {
     bool done = false;                   ///< false: this host does not hold the VIP
     boost::asio::ip::address successor;  ///< who was named; unspecified: no peer has made itself known
+};
+
+/// Unicast: the hosts of the cluster, this one may be among them.
+struct PeersUpdate {
+    std::vector<boost::asio::ip::address> hosts;
+    bool areNodes = false;  ///< see ElectionOptions::peersAreNodes
 };
 
 /// What the checks say: the priority to advertise, or that this host must not hold the VIP at all.
@@ -73,7 +82,12 @@ class Election {
     void setPriority(PriorityUpdate update);
 
     /// Any thread; returns at once. Unicast: who the hosts of the cluster are from now on.
-    void setPeers(std::vector<boost::asio::ip::address> peers);
+    void setPeers(PeersUpdate peers);
+
+    /// Any thread; returns at once. Other options for the same virtual routers, one each: version, number,
+    /// transport, family and peerPort must be as they were, and the priority is setPriority()'s. The holder
+    /// stays the holder.
+    void reconfigure(std::vector<vrrp::RouterOptions> routers);
 
     /// Any thread but the election's: gives the VIP to the best peer. Nothing if the election thread does not
     /// answer within a second.
@@ -84,6 +98,11 @@ class Election {
 
     /// Sends priority 0 if master, removes the VIP, joins the thread. Idempotent.
     void stop();
+
+    /// Ends like stop(), but without a word to the peers and with the VIPs where they are: another agent of
+    /// this host goes on (ElectionOptions::holding) before the peers or the VIPs' lifetime notice. status()
+    /// tells afterwards what was held.
+    void release();
 
   private:
     struct Impl;

@@ -20,6 +20,7 @@ ElectionChannel::ElectionChannel() : wakeUp_(eventfd(0, EFD_CLOEXEC | EFD_NONBLO
 ElectionChannel::~ElectionChannel() {
     delete priority_.load();
     delete peers_.load();
+    delete options_.load();
 }
 
 void ElectionChannel::setPriority(PriorityUpdate update) {
@@ -27,9 +28,14 @@ void ElectionChannel::setPriority(PriorityUpdate update) {
     wakeUp();
 }
 
-void ElectionChannel::setPeers(std::vector<boost::asio::ip::address> peers) {
-    delete peers_.exchange(
-        std::make_unique<const std::vector<boost::asio::ip::address>>(std::move(peers)).release());
+void ElectionChannel::setPeers(PeersUpdate peers) {
+    delete peers_.exchange(std::make_unique<const PeersUpdate>(std::move(peers)).release());
+    wakeUp();
+}
+
+void ElectionChannel::reconfigure(std::vector<vrrp::RouterOptions> routers) {
+    delete options_.exchange(
+        std::make_unique<const std::vector<vrrp::RouterOptions>>(std::move(routers)).release());
     wakeUp();
 }
 
@@ -54,6 +60,11 @@ void ElectionChannel::answerHandOver(HandOverResult result) {
     answered_.notify_all();
 }
 
+void ElectionChannel::requestRelease() {
+    release_ = true;
+    requestStop();
+}
+
 void ElectionChannel::requestStop() {
     stop_.store(true);
     wakeUp();
@@ -75,8 +86,12 @@ std::unique_ptr<const PriorityUpdate> ElectionChannel::takePriority() {
     return std::unique_ptr<const PriorityUpdate>(priority_.exchange(nullptr));
 }
 
-std::unique_ptr<const std::vector<boost::asio::ip::address>> ElectionChannel::takePeers() {
-    return std::unique_ptr<const std::vector<boost::asio::ip::address>>(peers_.exchange(nullptr));
+std::unique_ptr<const PeersUpdate> ElectionChannel::takePeers() {
+    return std::unique_ptr<const PeersUpdate>(peers_.exchange(nullptr));
+}
+
+std::unique_ptr<const std::vector<vrrp::RouterOptions>> ElectionChannel::takeOptions() {
+    return std::unique_ptr<const std::vector<vrrp::RouterOptions>>(options_.exchange(nullptr));
 }
 
 std::vector<vrrp::RouterStatus> ElectionChannel::status() const {

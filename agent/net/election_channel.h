@@ -24,10 +24,12 @@ class ElectionChannel {
 
     // Any thread.
     void setPriority(PriorityUpdate update);
-    void setPeers(std::vector<boost::asio::ip::address> peers);
+    void setPeers(PeersUpdate peers);
+    void reconfigure(std::vector<vrrp::RouterOptions> routers);
     /// Waits for the election thread: milliseconds, a second at most. Nothing if it did not answer.
     std::optional<HandOverResult> handOver();
     void requestStop();
+    void requestRelease();
     [[nodiscard]] std::vector<vrrp::RouterStatus> status() const;
 
     // The election thread.
@@ -35,9 +37,12 @@ class ElectionChannel {
     [[nodiscard]] int fd() const { return wakeUp_.get(); }
     void acknowledge() const;
     [[nodiscard]] bool stopRequested() const { return stop_.load(); }
+    /// To be looked at once stopRequested(): the VIPs stay.
+    [[nodiscard]] bool releaseRequested() const { return release_.load(); }
     /// The latest one only: what came before it is no longer true.
     std::unique_ptr<const PriorityUpdate> takePriority();
-    std::unique_ptr<const std::vector<boost::asio::ip::address>> takePeers();
+    std::unique_ptr<const PeersUpdate> takePeers();
+    std::unique_ptr<const std::vector<vrrp::RouterOptions>> takeOptions();
     [[nodiscard]] bool handOverRequested() const { return handOverRequested_.load(); }
     void answerHandOver(HandOverResult result);
     /// False if a reader is in the way: try again soon.
@@ -50,8 +55,10 @@ class ElectionChannel {
 
     Descriptor wakeUp_;
     std::atomic<const PriorityUpdate*> priority_ = nullptr;
-    std::atomic<const std::vector<boost::asio::ip::address>*> peers_ = nullptr;
+    std::atomic<const PeersUpdate*> peers_ = nullptr;
+    std::atomic<const std::vector<vrrp::RouterOptions>*> options_ = nullptr;
     std::atomic<bool> stop_ = false;
+    std::atomic<bool> release_ = false;
     mutable std::mutex statusMutex_;
     std::vector<vrrp::RouterStatus> status_;
 

@@ -60,6 +60,7 @@ ElectionLoop::ElectionLoop(ElectionOptions options, Election::Observer observer,
         const std::size_t index = routers_.size();
         const vrrp::ReplayState earlier =
             index < options_.replayStates.size() ? options_.replayStates[index] : vrrp::ReplayState{};
+        around.holding = index < options_.holding.size() && options_.holding[index];
         routers_.push_back(std::make_unique<VirtualRouter>(router, options_.unicastPeers, earlier, around));
         before_.push_back(vrrp::State::Initialize);
     }
@@ -97,8 +98,13 @@ void ElectionLoop::run() {
         for (const auto& router : routers_)
             router->actOnTimers();
     }
-    for (const auto& router : routers_)
-        router->shutdown();
+    for (const auto& router : routers_) {
+        if (channel_.releaseRequested()) {
+            router->release();
+        } else {
+            router->shutdown();
+        }
+    }
     channel_.publish(currentStatus());
 }
 
@@ -135,6 +141,8 @@ void ElectionLoop::readNews() {
 
 void ElectionLoop::takeOrders() {
     channel_.acknowledge();
+    // Before the priority, which may make a holder resign: nothing must be asserted after that.
+    if (const auto options = channel_.takeOptions()) reconfigure(*options);
     if (const auto update = channel_.takePriority()) {
         for (const auto& router : routers_)
             router->setPriority(*update);
@@ -144,6 +152,14 @@ void ElectionLoop::takeOrders() {
             router->setPeers(*peers);
     }
     if (channel_.handOverRequested()) channel_.answerHandOver(handOver());
+}
+
+void ElectionLoop::reconfigure(const std::vector<vrrp::RouterOptions>& routers) {
+    // Each of them looks at the interface with all VIPs in mind.
+    vips_ = vipsOf(routers);
+    linkWatch_.setVips(vips_);
+    for (std::size_t i = 0; i < routers_.size() && i < routers.size(); ++i)
+        routers_[i]->reconfigure(routers[i]);
 }
 
 HandOverResult ElectionLoop::handOver() {

@@ -24,7 +24,7 @@ class ElectionLoop {
     /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
     ElectionLoop(ElectionOptions options, Election::Observer observer, ElectionChannel& channel);
 
-    /// Returns when the channel asks to stop, with the VIPs removed.
+    /// Returns when the channel asks to stop, with the VIPs removed unless it asks to release them.
     void run();
 
   private:
@@ -32,6 +32,7 @@ class ElectionLoop {
     void armTimer() const;
     void readNews();
     void takeOrders();
+    void reconfigure(const std::vector<vrrp::RouterOptions>& routers);
     [[nodiscard]] HandOverResult handOver();
     void applyConditions();
     void moveTogether();
@@ -44,7 +45,7 @@ class ElectionLoop {
     const ElectionOptions options_;
     const Election::Observer observer_;
     ElectionChannel& channel_;
-    const std::vector<boost::asio::ip::address> vips_;  ///< of all routers
+    std::vector<boost::asio::ip::address> vips_;  ///< of all routers
     Reporter reporter_;
     Netlink netlink_;
     LinkWatch linkWatch_;

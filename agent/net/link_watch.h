@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/net/netlink.h"
@@ -31,6 +32,8 @@ class LinkWatch {
 
     [[nodiscard]] int fd() const;
 
+    void setVips(std::vector<boost::asio::ip::address> vips) { vips_ = std::move(vips); }
+
     /// Everything that has arrived, never waits. `interfaceIndex` 0: the interface does not exist now.
     /// `ourPort`: whose changes of the VIPs are no news.
     LinkNews read(int interfaceIndex, std::uint32_t ourPort);
@@ -39,7 +42,7 @@ class LinkWatch {
     void open();
 
     const std::string interface_;
-    const std::vector<boost::asio::ip::address> vips_;
+    std::vector<boost::asio::ip::address> vips_;
     NetlinkSocket socket_;
 };
 

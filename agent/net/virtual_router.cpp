@@ -40,7 +40,8 @@ VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vec
       advertWindow_(options_.replayWindow, earlier.heard),
       messageWindow_(options_.replayWindow, earlier.heard),
       keeper_(around_.netlink, options_.addresses, options_.advertInterval),
-      givenPeers_(std::move(peers)) {
+      givenPeers_(std::move(peers)),
+      peersAreNodes_(around_.peersAreNodes) {
     auto interface = readInterface(around_.netlink, around_.interface, options_, around_.vips);
     if (!interface) throw std::runtime_error(interface.error());
     interface_ = std::move(*interface);
@@ -48,9 +49,11 @@ VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vec
         throw std::runtime_error("interface \"" + around_.interface +
                                  "\" does not exist (have: " + around_.netlink.interfaceNames() + ")");
     }
-    auto leftovers = keeper_.sweep();
-    if (!leftovers) throw std::runtime_error(leftovers.error());
-    leftovers_ = std::move(*leftovers);
+    if (!around_.holding) {
+        auto leftovers = keeper_.sweep();
+        if (!leftovers) throw std::runtime_error(leftovers.error());
+        leftovers_ = std::move(*leftovers);
+    }
     openSockets();
     // What is missing from the start is for a person to put right; later on it is tried again.
     if (!socketFault_.empty()) throw std::runtime_error(socketFault_);
@@ -63,7 +66,15 @@ void VirtualRouter::start() {
     // about it.
     refreshInterface();
     conditionChanged_ = false;
-    perform(router_.start({.fault = ownFault(), .primary = interface_.primary}, clock()));
+    perform(router_.start({.fault = ownFault(), .primary = interface_.primary}, clock(), around_.holding));
+    if (around_.holding && !keeper_.installed()) {
+        // It could not go on where the agent before left off, so the VIPs must not stay.
+        if (const auto swept = keeper_.sweep(); !swept) reporter_.warning("sweep", swept.error(), clock());
+    }
+}
+
+void VirtualRouter::release() {
+    if (around_.lastWill) around_.lastWill(nullptr);
 }
 
 std::optional<TimePoint> VirtualRouter::deadline() const {
@@ -286,10 +297,33 @@ void VirtualRouter::setPriority(const PriorityUpdate& update) {
     nextHello_ = clock();
 }
 
-void VirtualRouter::setPeers(const std::vector<address>& peers) {
-    givenPeers_ = peers;
+void VirtualRouter::setPeers(const PeersUpdate& peers) {
+    givenPeers_ = peers.hosts;
+    peersAreNodes_ = peers.areNodes;
     chooseUnicastPeers();
     conditionChanged_ = dirty_ = true;
+}
+
+void VirtualRouter::reconfigure(const vrrp::RouterOptions& options) {
+    const bool otherAddresses = options.addresses != options_.addresses;
+    options_ = options;
+    if (const std::string failure = keeper_.change(options_.addresses, options_.advertInterval);
+        !failure.empty())
+        reporter_.warning("remove", failure + "; what we had installed ends within seconds", clock());
+    if (otherAddresses) {
+        // A burst that began for the others says nothing of the new ones.
+        announcements_.stop();
+        if (socket_) {
+            try {
+                openClaimWatch();
+            } catch (const std::runtime_error&) {
+                openSockets();  // says what is wrong, and tries again
+            }
+        }
+        refreshInterface();
+    }
+    perform(router_.reconfigure(options_, clock()));
+    dirty_ = urgent_ = true;
 }
 
 void VirtualRouter::chooseUnicastPeers() {
@@ -473,8 +507,7 @@ void VirtualRouter::openSockets() {
     try {
         socket_.emplace(around_.interface, interface_.link.index, options_);
         around_.watch(socket_->fd());
-        claimWatch_.emplace(around_.interface, interface_.link.index, options_.addresses);
-        around_.watch(claimWatch_->fd());
+        openClaimWatch();
         lastEmpty_ = clock();
     } catch (const std::runtime_error& error) {
         socket_.reset();
@@ -498,19 +531,24 @@ void VirtualRouter::openSockets() {
     }
 }
 
+void VirtualRouter::openClaimWatch() {
+    claimWatch_.emplace(around_.interface, interface_.link.index, options_.addresses);
+    around_.watch(claimWatch_->fd());
+}
+
 std::string VirtualRouter::ownFault() const {
     std::string fault = interface_.fault(around_.interface, options_);
     if (fault.empty()) fault = socketFault_;
     if (fault.empty()) fault = addressFault_;
     if (!fault.empty() || options_.transport == vrrp::Transport::Multicast) return fault;
     if (!unicastPeers_.empty()) return {};
-    if (!givenPeers_ || (around_.peersAreNodes && givenPeers_->empty())) {
+    if (!givenPeers_ || (peersAreNodes_ && givenPeers_->empty())) {
         return "no unicast peer is known yet: waiting for the Node list (vrrp.peers: nodes); until then "
                "backends.static can name them";
     }
     // A Node list that holds this host alone is a cluster of one.
-    if (around_.peersAreNodes && listedOurselves_) return {};
-    return std::string(around_.peersAreNodes ? "the Node list" : "vrrp.peers") + " names no " +
+    if (peersAreNodes_ && listedOurselves_) return {};
+    return std::string(peersAreNodes_ ? "the Node list" : "vrrp.peers") + " names no " +
            vrrp::familyName(ipv6()) + " address of another host";
 }
 

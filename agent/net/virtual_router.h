@@ -37,6 +37,7 @@ struct Surroundings {
     const std::string& interface;
     const std::vector<boost::asio::ip::address>& vips;  ///< of all of them
     bool peersAreNodes = false;                         ///< see ElectionOptions
+    bool holding = false;                               ///< this router's VIPs, see ElectionOptions
     Netlink& netlink;
     Announcer& announcer;
     const Election::Observer& observer;
@@ -57,6 +58,8 @@ class VirtualRouter {
 
     void start();
     void shutdown() { perform(router_.shutdown(clock())); }
+    /// Instead of shutdown(): nobody is to do anything about our end.
+    void release();
 
     /// Everything that had arrived when it was called; before any timer is acted on.
     void drain();
@@ -66,7 +69,9 @@ class VirtualRouter {
     void applyCondition(const std::string& elsewhere);
 
     void setPriority(const PriorityUpdate& update);
-    void setPeers(const std::vector<boost::asio::ip::address>& peers);
+    void setPeers(const PeersUpdate& peers);
+    /// See Election::reconfigure(). Surroundings::vips are the new ones by then.
+    void reconfigure(const vrrp::RouterOptions& options);
     void handOver(const std::string& cause) { perform(router_.handOver(cause, clock())); }
     void yield(const std::string& cause) { perform(router_.yield(cause, clock())); }
     void takeOver(const std::string& cause) { perform(router_.takeOver(cause, clock())); }
@@ -113,11 +118,12 @@ class VirtualRouter {
     /// Looks at the interface again.
     void refreshInterface();
     void openSockets();
+    void openClaimWatch();
     void chooseUnicastPeers();
 
     static vrrp::TimePoint clock() { return std::chrono::steady_clock::now(); }
 
-    const vrrp::RouterOptions options_;
+    vrrp::RouterOptions options_;
     const Surroundings around_;
     Reporter reporter_;
     vrrp::Router router_;
@@ -135,6 +141,7 @@ class VirtualRouter {
 
     std::optional<std::vector<boost::asio::ip::address>> givenPeers_;  ///< unicast, as configured or listed
     std::vector<boost::asio::ip::address> unicastPeers_;               ///< without ourselves
+    bool peersAreNodes_;
     bool listedOurselves_ = false;
     std::vector<boost::asio::ip::address> destinations_;  ///< of what we send
 

@@ -97,6 +97,11 @@ std::expected<HmacKey, std::string> HmacKey::make(unsigned id, Bytes secret) {
     return key;
 }
 
+bool HmacKey::operator==(const HmacKey& other) const {
+    return id_ == other.id_ && std::ranges::equal(inner_.h, other.inner_.h) &&
+           std::ranges::equal(outer_.h, other.outer_.h);
+}
+
 HmacKey::~HmacKey() {
     OPENSSL_cleanse(&inner_, sizeof inner_);
     OPENSSL_cleanse(&outer_, sizeof outer_);

@@ -52,6 +52,8 @@ class HmacKey {
     ~HmacKey();
 
     [[nodiscard]] std::uint8_t id() const { return id_; }
+    /// Made of the same id and secret.
+    bool operator==(const HmacKey& other) const;
 
   private:
     friend class HmacAuthenticator;

@@ -18,6 +18,8 @@ constexpr int kLearnedIntervalLimit = 10;
 constexpr Duration kMinListening = milliseconds(20);
 /// Whatever arrives, we answer no faster than this, or than a quarter of the interval.
 constexpr Duration kMinAnswerGap = milliseconds(10);
+/// So many advertisements tell of a longer interval at the pace of the one before.
+constexpr int kAdvertsAtPace = 3;
 
 std::string comparison(std::uint8_t theirs, std::uint8_t ours) {
     return std::to_string(theirs) + (theirs > ours ? " > " : " < ") + std::to_string(ours);
@@ -52,7 +54,7 @@ std::string Router::fault() const {
     return checkFaultCause_.empty() ? "a check of weight 0 failed" : checkFaultCause_;
 }
 
-Actions Router::start(InterfaceCondition interface, TimePoint now) {
+Actions Router::start(InterfaceCondition interface, TimePoint now, bool holding) {
     Actions actions;
     started_ = true;
     interface_ = std::move(interface);
@@ -61,6 +63,8 @@ Actions Router::start(InterfaceCondition interface, TimePoint now) {
     startupOver_ = now + options_.startupDelay;
     if (std::string reason = fault(); !reason.empty()) {
         enter(actions, State::Fault, std::move(reason), now);
+    } else if (holding) {
+        becomeMaster(actions, "taken over from the agent that ran before", now);
     } else {
         join(actions, "start", now);
     }
@@ -224,9 +228,16 @@ std::string Router::takeOverCause(TimePoint now) const {
 
 void Router::masterTimerExpired(Actions& actions, TimePoint now) {
     // The beat is kept: a wake-up that is a little late does not push back all that follow.
-    const TimePoint onBeat = deadline_ + interval_;
+    const Duration step = beat();
+    const TimePoint onBeat = deadline_ + step;
     advertise(actions, now);
-    deadline_ = onBeat > now ? onBeat : now + interval_;
+    deadline_ = onBeat > now ? onBeat : now + step;
+}
+
+Duration Router::beat() {
+    if (advertsAtPace_ == 0) return interval_;
+    --advertsAtPace_;
+    return std::min(pace_, interval_);
 }
 
 void Router::advertise(Actions& actions, TimePoint now) {
@@ -276,6 +287,34 @@ Actions Router::setPriority(std::uint8_t priority, bool fault, const std::string
         lastSent_ = now;
         deadline_ = now + skewTime(priority_, interval_) - step / 2;
     }
+    return actions;
+}
+
+Actions Router::reconfigure(RouterOptions options, TimePoint now) {
+    Actions actions;
+    // By the interval that held: what it advertises now must not make a stall look as if there was none.
+    if (state_ == State::Master && stalled(now)) rejoin(actions, now);
+    const Duration before = interval_;
+    const Duration downBefore = masterDownInterval();
+    const Duration toleratedBefore = options_.preemptDelay;
+    options_ = std::move(options);
+    interval_ = options_.advertInterval;
+    if (state_ == State::Master) {
+        activeInterval_ = interval_;
+        if (interval_ != before) {
+            pace_ = before;
+            advertsAtPace_ = interval_ > before ? kAdvertsAtPace : 0;
+        }
+        advertise(actions, now);
+        deadline_ = now + beat();
+        actions.emplace_back(InstallAddresses{});
+        actions.emplace_back(Announce{});
+        return actions;
+    }
+    // Version 3 reckons with the interval of the Active router as soon as one was heard.
+    if (!active_ || options_.version == 2) activeInterval_ = interval_;
+    if (state_ == State::Backup) deadline_ += masterDownInterval() - downBefore;
+    if (toleratedUntil_) *toleratedUntil_ += options_.preemptDelay - toleratedBefore;
     return actions;
 }
 
@@ -344,6 +383,7 @@ void Router::becomeMaster(Actions& actions, std::string cause, TimePoint now) {
     activeInterval_ = interval_;
     deadline_ = now + interval_;
     tieUntil_.reset();
+    advertsAtPace_ = 0;
     handedOver_ = false;
     enter(actions, State::Master, std::move(cause), now);
 }

@@ -65,7 +65,9 @@ class Router {
   public:
     explicit Router(RouterOptions options);
 
-    Actions start(InterfaceCondition interface, TimePoint now);
+    /// `holding`: this host holds the VIP already, for the agent that ran before this one on it, and goes on
+    /// as the Master.
+    Actions start(InterfaceCondition interface, TimePoint now, bool holding = false);
     /// Priority 0, VIP removed, INIT.
     Actions shutdown(TimePoint now);
 
@@ -76,6 +78,11 @@ class Router {
     Actions interfaceChanged(InterfaceCondition interface, TimePoint now);
     /// `fault`: must not hold the VIP, whatever the priority. Allowed before start().
     Actions setPriority(std::uint8_t priority, bool fault, const std::string& cause, TimePoint now);
+    /// Other options of the same virtual router (version, ID and transport stay; the priority is
+    /// setPriority()'s). A Master stays Master: it advertises them, installs and announces its addresses. The
+    /// first few advertisements of a longer interval still come at the pace of the one before, so that the
+    /// loss of one does not let a peer that reckons with the shorter interval take over.
+    Actions reconfigure(RouterOptions options, TimePoint now);
 
     void setSuccessor(std::optional<Successor> successor) { successor_ = std::move(successor); }
     /// The holder gives the VIP up, and does not take it back from a live peer of lower priority before it
@@ -141,6 +148,8 @@ class Router {
     void applyFault(Actions& actions, const std::string& clearedBy, TimePoint now);
     void enter(Actions& actions, State to, std::string cause, TimePoint now);
     void advertise(Actions& actions, TimePoint now);
+    /// From one advertisement to the next.
+    [[nodiscard]] Duration beat();
     /// Silent for so long that a peer may have taken over.
     [[nodiscard]] bool stalled(TimePoint now) const { return now - lastSent_ >= 3 * interval_; }
     void rejoin(Actions& actions, TimePoint now);
@@ -148,8 +157,8 @@ class Router {
     bool assertOurselves(Actions& actions, TimePoint now);
     void learnInterval(Actions& actions, const Advertisement& advertisement);
 
-    const RouterOptions options_;
-    const Duration interval_;
+    RouterOptions options_;
+    Duration interval_;
     bool started_ = false;
     State state_ = State::Initialize;
     TimePoint since_;
@@ -174,6 +183,8 @@ class Router {
     // Master
     TimePoint lastSent_;
     std::optional<TimePoint> tieUntil_;
+    Duration pace_{0};       ///< after a change to a longer interval: the one before it,
+    int advertsAtPace_ = 0;  ///< for so many more advertisements
 
     std::optional<Successor> successor_;
     bool handedOver_ = false;

@@ -2,6 +2,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <random>
 #include <set>
@@ -25,6 +27,8 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
         boost::asio::steady_timer timer;
         ProbeSchedule schedule;
         RunningProbe probe;
+        bool probing = false;
+        std::chrono::steady_clock::time_point started;  ///< the last probe
     };
     /// Handlers hold a target weakly: one that is gone is neither probed nor reported again.
     using TargetPtr = std::shared_ptr<Target>;
@@ -36,6 +40,8 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
           prober(ioContext) {}
 
     void probe(const Endpoint& endpoint, const TargetPtr& target) {
+        target->probing = true;
+        target->started = std::chrono::steady_clock::now();
         ask(endpoint, target, options.path, [this, endpoint](const TargetPtr& known, ProbeResult result) {
             if (result.notReady && options.path == kReadyPath) {
                 askWhetherAlive(endpoint, known, std::move(result));
@@ -57,6 +63,7 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     }
 
     void judged(const Endpoint& endpoint, const TargetPtr& target, ProbeResult result) {
+        target->probing = false;
         scheduleNext(endpoint, target, result);
         // Last, because the report may remove this target or stop the whole checker.
         report(endpoint, std::move(result));
@@ -73,7 +80,10 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
                                       .timeout = options.timeout,
                                       .caFile = options.caFile,
                                       .caFileKey = "loadBalancer.healthCheck.caFile",
-                                      .serverName = options.serverName},
+                                      .serverName = options.serverName,
+                                      .certFile = options.clientCertFile,
+                                      .keyFile = options.clientKeyFile,
+                                      .proxyProtocol = options.proxyProtocol},
                                      [self = shared_from_this(), weak = std::weak_ptr(target),
                                       then = std::move(then)](ProbeResult result) {
                                          if (const TargetPtr known = weak.lock())
@@ -83,7 +93,22 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
 
     void scheduleNext(const Endpoint& endpoint, const TargetPtr& target, const ProbeResult& result) {
         const ProbeSchedule::Duration wait = target->schedule.after(result.ok, result.took);
-        target->timer.expires_after(wait + jitter(wait));
+        waitUntil(endpoint, target, std::chrono::steady_clock::now() + wait + jitter(wait));
+    }
+
+    void suspect(const Endpoint& endpoint) {
+        const auto found = targets.find(endpoint);
+        if (found == targets.end() || found->second->probing) return;
+        const TargetPtr& target = found->second;
+        const auto soonest =
+            std::max(std::chrono::steady_clock::now(), target->started + ProbeSchedule::kRetry);
+        if (target->timer.expiry() > soonest) waitUntil(endpoint, target, soonest);
+    }
+
+    /// In place of whatever it waits for.
+    void waitUntil(const Endpoint& endpoint, const TargetPtr& target,
+                   std::chrono::steady_clock::time_point moment) {
+        target->timer.expires_at(moment);
         target->timer.async_wait([self = shared_from_this(), endpoint,
                                   weak = std::weak_ptr(target)](const boost::system::error_code& error) {
             const TargetPtr known = weak.lock();
@@ -97,7 +122,7 @@ struct HealthChecker::Impl : std::enable_shared_from_this<HealthChecker::Impl> {
     }
 
     boost::asio::io_context& context;
-    const HealthCheckOptions options;
+    HealthCheckOptions options;
     const Report report;
     Prober prober;
     std::map<Endpoint, TargetPtr> targets;
@@ -120,6 +145,18 @@ void HealthChecker::setTargets(const std::vector<Endpoint>& targets) {
         position->second = std::make_shared<Impl::Target>(impl_->context, impl_->options);
         impl_->probe(endpoint, position->second);
     }
+}
+
+void HealthChecker::reconfigure(HealthCheckOptions options) {
+    impl_->options = std::move(options);
+    std::vector<Endpoint> targets;
+    for (const auto& [endpoint, target] : std::exchange(impl_->targets, {}))
+        targets.push_back(endpoint);
+    setTargets(targets);
+}
+
+void HealthChecker::suspect(const Endpoint& target) {
+    impl_->suspect(target);
 }
 
 void HealthChecker::stop() {

@@ -40,6 +40,13 @@ class HealthChecker {
     /// leaves the others' timers alone.
     void setTargets(const std::vector<Endpoint>& targets);
 
+    /// Probes in another way from now on, every target at once.
+    void reconfigure(HealthCheckOptions options);
+
+    /// Something speaks against this target: its next probe is brought forward to now, or to kRetry after the
+    /// start of the last one. Nothing happens while a probe is under way, or to a stranger.
+    void suspect(const Endpoint& target);
+
     /// Cancels everything; no report comes after it.
     void stop();
 

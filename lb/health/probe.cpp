@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_static_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
@@ -25,6 +26,7 @@
 #include <utility>
 
 #include "lb/health/tls_peer.h"
+#include "lb/proxy_protocol.h"
 
 namespace fairlead::lb {
 namespace {
@@ -69,7 +71,7 @@ bool usesHttp(HealthCheckType type) {
     return type == HealthCheckType::Http || type == HealthCheckType::Https;
 }
 
-ProbeResult judgeStatus(const ProbeRequest& request, unsigned status) {
+ProbeResult judgeStatus(const ProbeRequest& request, unsigned status, bool showedCertificate) {
     if (status == request.expectStatus) {
         return {.ok = true,
                 .detail = std::to_string(status) + " " +
@@ -78,7 +80,10 @@ ProbeResult judgeStatus(const ProbeRequest& request, unsigned status) {
     const std::string text = "status " + std::to_string(status);
     if (request.type == HealthCheckType::Https && request.expectStatus == 200 &&
         (status == 401 || status == 403)) {
-        return {.ok = true, .detail = text + ": alive, but it refuses anonymous access, readiness unknown"};
+        return {.ok = true,
+                .detail = text + ": alive, but it refuses " +
+                          (showedCertificate ? "this client certificate" : "anonymous access") +
+                          ", readiness unknown"};
     }
     return {.ok = false,
             .notReady = status == 500 || status == 503,
@@ -102,7 +107,7 @@ std::string describeResponseFailure(const error_code& error) {
 /// Owned by the handlers of its pending operations; reports once and then closes its socket.
 class Probe final : public RunningProbe::Job, public std::enable_shared_from_this<Probe> {
   public:
-    Probe(asio::io_context& context, ProbeRequest request, TlsContextPtr tls, Prober::Callback callback)
+    Probe(asio::io_context& context, ProbeRequest request, TlsSettings tls, Prober::Callback callback)
         : request_(std::move(request)),
           callback_(std::move(callback)),
           tls_(std::move(tls)),
@@ -150,6 +155,15 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
         if (over()) return;
         if (error) return fail("connect: " + error.message());
         if (connectedToItself()) return fail("connect: Connection refused");
+        if (!request_.proxyProtocol) return greeted(error);
+        asio::async_write(
+            socket_, asio::buffer(header_.bytes().data(), header_.bytes().size()),
+            [self = shared_from_this()](const error_code& failure, std::size_t) { self->greeted(failure); });
+    }
+
+    void greeted(const error_code& error) {
+        if (over()) return;
+        if (error) return fail("PROXY protocol header: " + error.message());
         if (usesTls(request_.type)) {
             handshake();
         } else if (usesHttp(request_.type)) {
@@ -168,7 +182,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     void handshake() {
         stage_ = Stage::Handshake;
-        stream_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, *tls_);
+        stream_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, *tls_.context);
         if (!expectPeer(stream_->native_handle(), request_.serverName, request_.endpoint.address)) {
             return fail("tls: '" + request_.serverName + "' can't be the name of a server");
         }
@@ -224,7 +238,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
     void answered(const error_code& error) {
         if (over()) return;
         if (error) return fail("response: " + describeResponseFailure(error));
-        finish(judgeStatus(request_, parser_.get().result_int()));
+        finish(judgeStatus(request_, parser_.get().result_int(), tls_.showsCertificate));
     }
 
     void timerExpired() {
@@ -236,6 +250,7 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     void report(ProbeResult result) {
         result.took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started_);
+        if (!tls_.problem.empty()) result.detail += "; " + tls_.problem;
         std::exchange(callback_, nullptr)(std::move(result));
     }
 
@@ -282,10 +297,11 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     const ProbeRequest request_;
     Prober::Callback callback_;
-    const TlsContextPtr tls_;  ///< for tls and https
+    const TlsSettings tls_;  ///< for tls and https
     asio::steady_timer timer_;
     tcp::socket socket_;
     std::unique_ptr<asio::ssl::stream<tcp::socket&>> stream_;  ///< for tls and https, from the handshake on
+    const ProxyHeader header_ = ProxyHeader::local();
     Stage stage_ = Stage::Connect;
     Clock::time_point started_ = Clock::now();
 
@@ -299,16 +315,17 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 }  // namespace
 
 RunningProbe Prober::start(ProbeRequest request, Callback callback) {
-    TlsContextPtr tls;
+    TlsSettings tls;
     std::string trouble;
     if (usesTls(request.type) && request.caFile.empty()) {
         trouble = "tls: no CA file to verify the server with: set " + request.caFileKey;
     } else if (usesTls(request.type)) {
-        auto context = trust_.contextFor(request.caFile);
-        if (context) {
-            tls = std::move(*context);
+        auto settings = trust_.settingsFor(
+            {.caFile = request.caFile, .certFile = request.certFile, .keyFile = request.keyFile});
+        if (settings) {
+            tls = std::move(*settings);
         } else {
-            trouble = "tls: " + context.error();
+            trouble = "tls: " + settings.error();
         }
     }
     const auto probe =

@@ -8,7 +8,8 @@
 //
 // Status (kube-apiserver): a server that refuses anonymous requests answers 401 or 403. That shows it alive
 // without telling whether it is ready; with type https and expectStatus 200 it counts as alive, and the
-// detail says so.
+// detail says so. With a client certificate (certFile, keyFile) it answers with its readiness. One that can't
+// be used doesn't fail the probe: it goes on without, or with the one before, and the detail says so.
 //
 // Failures are told with their stage: "connect: Connection refused", "tls: certificate is not valid for
 // kubernetes", "timeout after 2s during tls handshake", "status 500, expected 200".
@@ -34,8 +35,10 @@ struct ProbeRequest {
     unsigned expectStatus = 200;              ///< http, https
     std::chrono::milliseconds timeout{2000};  ///< from connect to the verdict
     std::string caFile;                       ///< tls, https
-    std::string caFileKey;   ///< the configuration key of caFile, for the message when it is empty
-    std::string serverName;  ///< tls, https: SNI and the name to verify; empty: the endpoint's address
+    std::string caFileKey;          ///< the configuration key of caFile, for the message when it is empty
+    std::string serverName;         ///< tls, https: SNI and the name to verify; empty: the endpoint's address
+    std::string certFile, keyFile;  ///< tls, https: the client's own, PEM; both or none
+    bool proxyProtocol = false;     ///< begin with the header of a connection of our own (proxy_protocol.h)
 };
 
 /// A probe under way. Destroying (or replacing) it cancels the probe: its callback is not called any more.

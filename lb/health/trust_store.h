@@ -1,12 +1,13 @@
 #pragma once
-// From a CA file to the TLS settings of a client that trusts exactly the certificates in it. Keeps what it
-// read, and reads a file again whenever its modification time, size or inode changes, so that a renewed CA
-// needs no restart. Control thread only; the file is local and small, reading it is all that can take time.
+// From files to the TLS settings of a client: it trusts exactly the certificates in a CA file and, where
+// there is one, shows a certificate of its own. Keeps what it read, and reads the files again whenever the
+// modification time, size or inode of one changes, so that a renewal needs no restart. Control thread only;
+// the files are local and small, reading them is all that can take time.
 
 #include <boost/asio/ssl/context.hpp>
 
+#include <compare>
 #include <cstdint>
-#include <ctime>
 #include <expected>
 #include <map>
 #include <memory>
@@ -16,11 +17,27 @@ namespace fairlead::lb {
 
 using TlsContextPtr = std::shared_ptr<boost::asio::ssl::context>;
 
+struct TlsFiles {
+    std::string caFile;
+    std::string certFile, keyFile;  ///< both or none
+    friend auto operator<=>(const TlsFiles&, const TlsFiles&) = default;
+};
+
+struct TlsSettings {
+    TlsContextPtr context;
+    bool showsCertificate = false;
+    /// Why the certificate in certFile isn't the one that is shown; empty: it is, or none is wanted.
+    std::string problem;
+};
+
 class TrustStore {
   public:
-    /// The settings for `caFile` as it is now: TLS 1.2 or later, peer certificate required. The error names
-    /// the file and what is wrong with it; an error is not kept, the next call tries again.
-    std::expected<TlsContextPtr, std::string> contextFor(const std::string& caFile);
+    /// The settings for these files as they are now: TLS 1.2 or later, peer certificate required. The error
+    /// names the CA file and what is wrong with it; it is not kept, the next call tries again.
+    ///
+    /// A certificate or key that can't be used is no error, since a server may answer without: the pair that
+    /// was good before is shown (a renewal replaces one file after the other), else none.
+    std::expected<TlsSettings, std::string> settingsFor(const TlsFiles& files);
 
   private:
     /// What tells one content of a file from another without reading it.
@@ -32,12 +49,19 @@ class TrustStore {
         std::int64_t modifiedNanoseconds = 0;
         friend bool operator==(const Stamp&, const Stamp&) = default;
     };
+    struct Opened;
     struct Entry {
-        Stamp stamp;
-        TlsContextPtr context;
+        Stamp ca, cert, key;
+        TlsSettings settings;
     };
 
-    std::map<std::string, Entry> entries_;  ///< by file; as many as the configuration names
+    static std::expected<Opened, std::string> open(const std::string& file);
+    static std::expected<TlsContextPtr, std::string> trusting(const std::string& caPem);
+    static std::string show(SSL_CTX* context, const TlsFiles& files,
+                            const std::expected<Opened, std::string>& cert,
+                            const std::expected<Opened, std::string>& key);
+
+    std::map<TlsFiles, Entry> entries_;  ///< as many as the configuration names
 };
 
 }  // namespace fairlead::lb

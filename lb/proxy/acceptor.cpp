@@ -40,7 +40,8 @@ Acceptor::Acceptor(ProxyShared& shared, int epoll, std::vector<Descriptor> liste
 
 std::optional<Acceptor::Client> Acceptor::accept(Listener& listener, TimePoint now) {
     while (!paused_) {
-        if (shared_.open.load(std::memory_order_relaxed) >= shared_.options.maxConnections) {
+        if (shared_.open.load(std::memory_order_relaxed) >=
+            shared_.live.maxConnections.load(std::memory_order_relaxed)) {
             pause(now, "maxConnections reached");
             break;
         }
@@ -103,6 +104,9 @@ TimePoint Acceptor::wakeAt() const {
 }
 
 void Acceptor::close() {
+    // Where another process has the socket as well, closing ours doesn't end the events (epoll(7), Q6).
+    for (const Listener& listener : listeners_)
+        epoll_ctl(epoll_, EPOLL_CTL_DEL, listener.socket.get(), nullptr);
     listeners_.clear();
     reserve_.close();
 }

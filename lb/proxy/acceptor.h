@@ -49,7 +49,7 @@ class Acceptor {
     /// When to call tick(); TimePoint::max(): nothing is due.
     [[nodiscard]] TimePoint wakeAt() const;
 
-    /// Closes the listeners; the kernel resets who is waiting.
+    /// Closes the listeners; the kernel resets who is waiting, unless another process has the same sockets.
     void close();
 
   private:

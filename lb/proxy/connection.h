@@ -52,11 +52,11 @@ struct ServerSide : Side, Waiting {
     ServerSide(Connection& c, Descriptor s, BackendCounters& b) : Side(c, std::move(s)), backend(b) {}
 
     BackendCounters& backend;
+    TimePoint began;  ///< its connect
 };
 
 /// What the access log wants to know beyond what everybody does.
 struct AccessNotes {
-    TimePoint accepted;
     TimePoint connected;  ///< if there is a backend
     std::uint32_t connects = 0;
     std::uint64_t toBackend = 0;
@@ -80,6 +80,7 @@ struct Connection : Waiting {
     bool clientFirst = false;    ///< the client's end was read before the backend's
     bool owing = false;          ///< a side had not acknowledged everything at the last look
     Endpoint clientEndpoint;
+    TimePoint accepted;
     TimePoint lastActive;
     std::unique_ptr<AccessNotes> access;  ///< if there is an access log
     std::size_t position = 0;             ///< in the worker's table of connections

@@ -37,6 +37,9 @@ class DelayQueue {
         ring_.previous_ = ring_.next_ = &ring_;
     }
 
+    /// For those who enter from now on. After it became shorter they may be late by the difference, once.
+    void setDelay(std::chrono::milliseconds delay) { delay_ = delay; }
+
     /// From now on; what waited already, here or elsewhere, begins anew.
     void enter(Waiting& waiting, TimePoint now) {
         waiting.leave();

@@ -1,10 +1,13 @@
 #include "lb/proxy/proxy.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <map>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -28,9 +31,39 @@ std::uint32_t connectionLimit(const ProxyOptions& options) {
     return static_cast<std::uint32_t>(std::clamp<rlim_t>(usable / 2, 1, 1'000'000));
 }
 
+/// Takes the sockets of one endpoint out of the list.
+std::vector<Descriptor> takeAt(const Endpoint& endpoint, std::vector<ListeningSocket>& from) {
+    std::vector<Descriptor> taken;
+    std::erase_if(from, [&](ListeningSocket& listener) {
+        if (listener.endpoint != endpoint) return false;
+        taken.push_back(std::move(listener.socket));
+        return true;
+    });
+    return taken;
+}
+
 }  // namespace
 
 struct Proxy::Impl {
+    struct Opened {
+        Endpoint endpoint;
+        int socket;  ///< a worker's
+    };
+    std::vector<Opened> opened;
+    void adopt(const ProxyOptions& options) {
+        shared.live.algorithm = options.algorithm;
+        shared.live.connectTimeout = options.connectTimeout;
+        shared.live.idleTimeout = options.idleTimeout;
+        ProxyOptions resolved = options;
+        resolved.workers = shared.options.workers;
+        shared.live.maxConnections = connectionLimit(resolved);
+        // Once made it stays, because a worker may be about to use it.
+        if (options.accessLog && accessSink && !access)
+            access = std::make_unique<AccessQueue>(accessSink, shared.sink);
+        shared.access = options.accessLog ? access.get() : nullptr;
+    }
+
+    AccessSink accessSink;
     std::unique_ptr<AccessQueue> access;  // before the workers, who use it to their end
     ProxyShared shared;
     std::vector<Endpoint> endpoints;
@@ -38,22 +71,33 @@ struct Proxy::Impl {
     std::atomic<bool> running{false};
 };
 
-Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access) : impl_(std::make_unique<Impl>()) {
+Proxy::Proxy(ProxyOptions options, EventSink sink, AccessSink access, SuspicionSink suspect,
+             std::vector<ListeningSocket> inherited)
+    : impl_(std::make_unique<Impl>()) {
     if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
-    options.maxConnections = connectionLimit(options);
     impl_->shared.options = options;
     impl_->shared.sink = std::move(sink);
-    if (options.accessLog && access) {
-        impl_->access = std::make_unique<AccessQueue>(std::move(access), impl_->shared.sink);
-        impl_->shared.access = impl_->access.get();
-    }
+    impl_->shared.suspect = std::move(suspect);
+    impl_->accessSink = std::move(access);
+    impl_->adopt(options);
 
     std::vector<std::vector<Descriptor>> listeners(options.workers);
-    for (Endpoint endpoint : options.bind) {
-        requireFree(endpoint);
-        for (std::vector<Descriptor>& own : listeners) {
-            own.push_back(listenOn(endpoint, options.peerTimeout));
-            endpoint = boundEndpoint(own.back());  // port 0: the first listener finds it, the others share it
+    for (const Endpoint& asked : options.bind) {
+        Endpoint endpoint = asked;
+        std::vector<Descriptor> sockets = takeAt(asked, inherited);
+        if (sockets.empty()) requireFree(endpoint);
+        for (const Descriptor& socket : sockets) {
+            equipListener(socket.get(), options.peerTimeout);
+            endpoint = boundEndpoint(socket);
+        }
+        while (sockets.size() < listeners.size()) {
+            sockets.push_back(listenOn(endpoint, options.peerTimeout));
+            endpoint = boundEndpoint(sockets.back());  // port 0: the first finds it, the others share it
+        }
+        // There may be more of them than workers: none is left without one, as clients wait there.
+        for (std::size_t i = 0; i < sockets.size(); ++i) {
+            impl_->opened.push_back({.endpoint = asked, .socket = sockets[i].get()});
+            listeners[i % listeners.size()].push_back(std::move(sockets[i]));
         }
         impl_->endpoints.push_back(endpoint);
     }
@@ -75,6 +119,29 @@ void Proxy::start() {
 void Proxy::publish(const SnapshotPtr& snapshot) {
     for (auto& worker : impl_->workers)
         worker->publish(snapshot);
+}
+
+void Proxy::drain() {
+    impl_->running = false;
+    for (auto& worker : impl_->workers)
+        worker->drain();
+}
+
+std::vector<ListeningSocket> Proxy::listeners() const {
+    std::vector<ListeningSocket> copies;
+    copies.reserve(impl_->opened.size());
+    for (const Impl::Opened& listener : impl_->opened) {
+        Descriptor copy(fcntl(listener.socket, F_DUPFD_CLOEXEC, 0));
+        if (!copy) throw std::system_error(errno, std::generic_category(), "cannot copy a listener");
+        copies.push_back({.endpoint = listener.endpoint, .socket = std::move(copy)});
+    }
+    return copies;
+}
+
+void Proxy::reconfigure(const ProxyOptions& options) {
+    impl_->adopt(options);
+    for (auto& worker : impl_->workers)
+        worker->wakeUp();
 }
 
 void Proxy::stop() {

@@ -2,20 +2,32 @@
 // What the workers share, and nothing else.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "lb/event.h"
 #include "lb/options.h"
+#include "lb/suspicion.h"
 
 namespace fairlead::lb {
 
 class AccessQueue;
 
+/// Of the options what may change while the workers run; see Proxy::reconfigure().
+struct LiveOptions {
+    std::atomic<Algorithm> algorithm;
+    std::atomic<std::chrono::milliseconds> connectTimeout;
+    std::atomic<std::chrono::milliseconds> idleTimeout;
+    std::atomic<std::uint32_t> maxConnections;  ///< resolved
+};
+
 struct ProxyShared {
-    ProxyOptions options;  ///< maxConnections and workers resolved
+    ProxyOptions options;  ///< as they were at the start, `workers` resolved
+    LiveOptions live;
     EventSink sink;
-    AccessQueue* access = nullptr;       ///< null: nobody wants to know
-    std::atomic<std::uint32_t> open{0};  ///< connections over all workers
+    SuspicionSink suspect;                       ///< empty: nobody wants to know
+    std::atomic<AccessQueue*> access = nullptr;  ///< null: nobody wants to know
+    std::atomic<std::uint32_t> open{0};          ///< connections over all workers
 };
 
 /// What an epoll event belongs to.

@@ -67,11 +67,15 @@ void keepAlive(int socket, std::chrono::milliseconds peerTimeout) {
     setInt(socket, IPPROTO_TCP, TCP_KEEPINTVL, seconds(1));
 }
 
+void equipListener(int listener, std::chrono::milliseconds peerTimeout) {
+    setInt(listener, IPPROTO_TCP, TCP_NODELAY, 1);
+    keepAlive(listener, peerTimeout);
+    limitSilence(listener, peerTimeout);
+}
+
 Descriptor listenOn(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout) {
     Descriptor socket = bound(endpoint, true);
-    setInt(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
-    keepAlive(socket.get(), peerTimeout);
-    limitSilence(socket.get(), peerTimeout);
+    equipListener(socket.get(), peerTimeout);
     if (listen(socket.get(), kBacklog) != 0) fail(endpoint, errno);
     return socket;
 }

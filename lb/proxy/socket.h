@@ -49,6 +49,9 @@ void keepAlive(int socket, std::chrono::milliseconds peerTimeout);
 /// Throws std::system_error that names the endpoint.
 Descriptor listenOn(const Endpoint& endpoint, std::chrono::milliseconds peerTimeout);
 
+/// Gives a listener that somebody else opened what listenOn() gives its own.
+void equipListener(int listener, std::chrono::milliseconds peerTimeout);
+
 /// Whether somebody listens there already. SO_REUSEPORT would let us share the port with an older agent
 /// unawares. Throws std::system_error that names the endpoint if it can't be bound.
 void requireFree(const Endpoint& endpoint);

@@ -31,6 +31,17 @@ constexpr milliseconds kYoung{1000};
 /// Often enough that a window is seen to be closed before its probing has had its time.
 constexpr int kLooksPerTimeout = 5;
 
+PickerOptions pickerOptions(const ProxyOptions& options) {
+    return {
+        .algorithm = options.algorithm, .preferLocal = options.preferLocal, .slowStart = options.slowStart};
+}
+
+/// Where clients are to stay where they are, nobody is sent away.
+RebalanceOptions rebalanceOptions(const ProxyOptions& options) {
+    const bool sticky = options.algorithm == Algorithm::SourceHash || options.preferLocal;
+    return sticky ? RebalanceOptions{} : options.rebalance;
+}
+
 Descriptor opened(int fd, const char* what) {
     if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
     return Descriptor(fd);
@@ -43,8 +54,9 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
-      picker_(shared.options.algorithm, index),
-      connectLimits_(shared.options.connectTimeout),
+      picker_(pickerOptions(shared.options), index),
+      rebalancer_(rebalanceOptions(shared.options), shared.options.slowStart, shared.options.workers),
+      connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),
       young_(kYoung) {
@@ -65,7 +77,16 @@ void Worker::publish(SnapshotPtr snapshot) {
         const std::lock_guard lock(mailboxMutex_);
         mailbox_ = std::move(snapshot);
     }
+    wakeUp();
+}
+
+void Worker::wakeUp() {
     // Its counter can't overflow, and a wake-up that is already pending is as good as this one.
+    eventfd_write(wakeup_.get(), 1);
+}
+
+void Worker::drain() {
+    draining_ = true;
     eventfd_write(wakeup_.get(), 1);
 }
 
@@ -84,6 +105,8 @@ void Worker::addTo(ProxyStatistics& totals, std::map<Endpoint, BackendStatistics
     totals.refused += refused_.get();
     totals.retried += retried_.get();
     totals.reset += reset_.get();
+    for (std::size_t i = 0; i < kEnds; ++i)
+        totals.unserved[i] += unserved_[i].get();
     const std::lock_guard lock(countersMutex_);
     for (const auto& [endpoint, counters] : counters_) {
         BackendStatistics& sum = backends[endpoint];
@@ -93,6 +116,11 @@ void Worker::addTo(ProxyStatistics& totals, std::map<Endpoint, BackendStatistics
         sum.bytesToBackend += counters->bytesToBackend.get();
         sum.bytesToClient += counters->bytesToClient.get();
         sum.connectFailures += counters->connectFailures.get();
+        sum.retries += counters->retries.get();
+        for (std::size_t i = 0; i < kEnds; ++i)
+            sum.ended[i] += counters->ended[i].get();
+        counters->connectTime.addTo(sum.connectTime);
+        counters->duration.addTo(sum.duration);
     }
 }
 
@@ -119,12 +147,17 @@ void Worker::run() {
             handle(*static_cast<EventSource*>(event.data.ptr), event.events);
         }
         // Behind the events that were fetched with it: it moves connections to other sockets.
-        if (std::exchange(woken_, false)) takeSnapshot();
+        if (std::exchange(woken_, false)) {
+            adoptOptions();
+            takeSnapshot();
+            if (draining_) acceptor_.close();
+        }
         runMore();
         expireConnects();
         tendNewSockets();
         expireIdle();
         lookAtWindows();
+        rebalance();
         acceptor_.tick(now_);
         // A connection that closed while it was queued must not be met again.
         std::erase_if(more_, [](const Connection* c) { return c->phase == Connection::Phase::Closed; });
@@ -141,8 +174,8 @@ void Worker::run() {
 int Worker::waitMilliseconds() const {
     if (!more_.empty()) return 0;
     TimePoint next = std::min({connectLimits_.wakeAt(), hedges_.wakeAt(), unspoken_.wakeAt(), young_.wakeAt(),
-                               acceptor_.wakeAt(), nextLook_});
-    if (shared_.options.idleTimeout.count() > 0 && !connections_.empty())
+                               acceptor_.wakeAt(), rebalancer_.wakeAt(), nextLook_});
+    if (shared_.live.idleTimeout.load().count() > 0 && !connections_.empty())
         next = std::min(next, nextIdleSweep_);
     if (next == TimePoint::max()) return -1;
     if (next <= now_) return 0;
@@ -175,6 +208,12 @@ void Worker::handle(EventSource& source, std::uint32_t events) {
     }
 }
 
+void Worker::adoptOptions() {
+    connectLimits_.setDelay(shared_.live.connectTimeout);
+    picker_.setAlgorithm(shared_.live.algorithm, now_);
+    nextIdleSweep_ = now_;
+}
+
 void Worker::takeSnapshot() {
     SnapshotPtr next;
     {
@@ -183,7 +222,9 @@ void Worker::takeSnapshot() {
     }
     if (!next) return;
     snapshot_ = std::move(next);
-    picker_.adopt(snapshot_);
+    picker_.adopt(snapshot_, now_);
+    if (!rebalancer_.active()) rebalanced_ = 0;
+    rebalancer_.adopt(snapshot_, now_);
 
     const auto entryOf = [this](const Endpoint& endpoint) -> const SnapshotEntry* {
         const auto& entries = snapshot_->entries;
@@ -278,9 +319,14 @@ void Worker::sideEvent(Side& side, std::uint32_t events) {
         // The backend took the connection and dropped it, and nothing has passed yet: the next one can serve
         // the client as well. What the backend may have said before counts as having passed.
         auto& server = static_cast<ServerSide&>(side);
-        pump_.transfer(server, connection.client, server.backend.bytesToClient);
+        const Progress last = carry(connection, server, connection.client);
         if (!connection.touched) {
             connectFailed(server, ECONNRESET);
+            return;
+        }
+        // The kernel tells of a reset once; asked again, it would have been an ordinary end.
+        if (last == Progress::Broken) {
+            close(connection, brokenBy(connection, server.error != 0 ? server : connection.client));
             return;
         }
     }
@@ -295,16 +341,9 @@ void Worker::pump(Connection& connection) {
     connection.lastActive = now_;
     nextLook_ = std::min(nextLook_, now_ + shared_.options.peerTimeout / kLooksPerTimeout);
     ServerSide& server = *connection.server;
-    const std::uint64_t toBackend = server.backend.bytesToBackend.get();
-    const std::uint64_t toClient = server.backend.bytesToClient.get();
-    const Progress up = pump_.transfer(connection.client, server, server.backend.bytesToBackend);
-    const Progress down = up == Progress::Broken
-                              ? Progress::Broken
-                              : pump_.transfer(server, connection.client, server.backend.bytesToClient);
-    if (connection.access) {
-        connection.access->toBackend += server.backend.bytesToBackend.get() - toBackend;
-        connection.access->toClient += server.backend.bytesToClient.get() - toClient;
-    }
+    const Progress up = carry(connection, connection.client, server);
+    const Progress down =
+        up == Progress::Broken ? Progress::Broken : carry(connection, server, connection.client);
     if (down == Progress::Broken) {
         close(connection, brokenBy(connection, server.error != 0 ? server : connection.client));
     } else if (connection.finished()) {
@@ -315,8 +354,53 @@ void Worker::pump(Connection& connection) {
     }
 }
 
+/// From one side to the other, counted for the backend and for the connection.
+Progress Worker::carry(Connection& connection, Side& from, Side& to) {
+    const bool up = &from == &connection.client;
+    BackendCounters& backend = connection.server->backend;
+    Counter& moved = up ? backend.bytesToBackend : backend.bytesToClient;
+    const std::uint64_t before = moved.get();
+    const Progress progress = pump_.transfer(from, to, moved);
+    if (connection.access)
+        (up ? connection.access->toBackend : connection.access->toClient) += moved.get() - before;
+    return progress;
+}
+
+void Worker::rebalance() {
+    if (now_ < rebalancer_.wakeAt()) return;
+    const auto open = [this](std::size_t i) {
+        return countersOf(snapshot_->entries[i].backend.endpoint).open.get();
+    };
+    for (const Rebalancer::Shed& shed : rebalancer_.due(open, now_))
+        rebalanced_ += closeIdle(snapshot_->entries[shed.index].backend.endpoint, shed.count);
+    if (rebalancer_.active() || rebalanced_ == 0) return;
+    shared_.sink({.severity = Severity::Info,
+                  .message = "connections rebalanced",
+                  .fields = {{"closed", std::to_string(std::exchange(rebalanced_, 0))},
+                             {"cause", "a backend came back"}}});
+}
+
+std::uint64_t Worker::closeIdle(const Endpoint& backend, std::size_t count) {
+    std::vector<Connection*> idle;
+    for (const auto& connection : connections_) {
+        if (connection->phase != Connection::Phase::Open || connection->server->backend.endpoint != backend ||
+            now_ - connection->lastActive < shared_.options.rebalance.idle)
+            continue;
+        const Side& client = connection->client;
+        const Side& server = *connection->server;
+        const bool halfClosed = client.ended || server.ended;
+        if (!halfClosed && !client.holdsBytes() && !server.holdsBytes()) idle.push_back(connection.get());
+    }
+    const std::size_t closing = std::min(count, idle.size());
+    std::partial_sort(idle.begin(), idle.begin() + static_cast<std::ptrdiff_t>(closing), idle.end(),
+                      [](const Connection* a, const Connection* b) { return a->lastActive < b->lastActive; });
+    for (std::size_t i = 0; i < closing; ++i)
+        close(*idle[i], End::Rebalanced);
+    return closing;
+}
+
 void Worker::expireIdle() {
-    const auto limit = shared_.options.idleTimeout;
+    const auto limit = shared_.live.idleTimeout.load();
     if (limit.count() == 0 || now_ < nextIdleSweep_) return;
     nextIdleSweep_ = now_ + std::max<milliseconds>(limit / 4, milliseconds(10));
     // Backwards: close() fills the gap with the last one.
@@ -354,7 +438,7 @@ End Worker::brokenBy(const Connection& connection, const Side& side) {
 void Worker::note(const Connection& connection, End end) {
     const AccessNotes& notes = *connection.access;
     const auto since = [&](TimePoint then) {
-        return std::chrono::duration_cast<std::chrono::microseconds>(then - notes.accepted);
+        return std::chrono::duration_cast<std::chrono::microseconds>(then - connection.accepted);
     };
     AccessRecord record{
         .client = connection.clientEndpoint,
@@ -368,14 +452,22 @@ void Worker::note(const Connection& connection, End end) {
         record.backend = connection.server->backend.endpoint;
         record.connected = since(notes.connected);
     }
-    shared_.access->add(std::move(record));
+    if (AccessQueue* access = shared_.access) access->add(std::move(record));
 }
 
 void Worker::close(Connection& connection, End end) {
     if (connection.phase == Connection::Phase::Closed) return;
     if (connection.access) note(connection, end);
+    if (connection.phase == Connection::Phase::Open) {
+        BackendCounters& backend = connection.server->backend;
+        backend.ended[static_cast<std::size_t>(end)].add(1);
+        backend.duration.add(now_ - connection.accepted);
+    } else {
+        unserved_[static_cast<std::size_t>(end)].add(1);
+    }
+    if (end == End::BackendReset && connection.server) suspect(connection.server->backend, Suspicion::Hint);
     connection.leave();
-    if (end != End::Client && end != End::Backend) {
+    if (end != End::Client && end != End::Backend && end != End::Rebalanced) {
         connection.client.socket.reset();
         if (connection.server) connection.server->socket.reset();
     }

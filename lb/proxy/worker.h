@@ -10,7 +10,9 @@
 // and every few seconds that it moves bytes, one ioctl for each side (closed_window.h). An idle one costs
 // none.
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include "lb/balancing/picker.h"
+#include "lb/balancing/rebalancer.h"
 #include "lb/event.h"
 #include "lb/proxy/acceptor.h"
 #include "lb/proxy/connection.h"
@@ -41,6 +44,10 @@ class Worker {
     void start();
     /// Any thread.
     void publish(SnapshotPtr snapshot);
+    /// Any thread: accepts nobody any more from its next turn on, and goes on with those it has.
+    void drain();
+    /// Has it look at ProxyShared::live. Any thread.
+    void wakeUp();
     void stop();
 
     /// Any thread: adds this worker's figures.
@@ -52,6 +59,7 @@ class Worker {
     void handle(EventSource& source, std::uint32_t events);
     bool watch(const Descriptor& descriptor, EventSource& source, std::uint32_t events);  ///< false: errno
 
+    void adoptOptions();
     void takeSnapshot();
     BackendCounters& countersOf(const Endpoint& backend);
 
@@ -65,8 +73,13 @@ class Worker {
     std::expected<Descriptor, int> dial(const Endpoint& backend);
     void connectFailed(ServerSide& side, int error);
     void countFailure(BackendCounters& backend, int error);
+    void suspect(BackendCounters& backend, Suspicion kind);
     /// The first to be connected; its rivals are let go.
     void connected(ServerSide& side);
+    /// Sends the PROXY protocol's header; what went wrong, or 0.
+    static int introduce(const Connection& connection);
+    /// How long a connect to it may go unanswered before another backend is tried as well.
+    [[nodiscard]] std::chrono::steady_clock::duration patienceWith(const BackendCounters& backend) const;
     /// Out of its connection, whose next attempt moves up.
     static std::unique_ptr<ServerSide> takeOut(ServerSide& side);
     void letGo(std::unique_ptr<ServerSide> side);
@@ -74,14 +87,19 @@ class Worker {
     void abandon(ServerSide& side);           ///< an attempt; its backend isn't to be tried again
     void sideEvent(Side& side, std::uint32_t events);
     void pump(Connection& connection);
+    Progress carry(Connection& connection, Side& from, Side& to);
 
     void runMore();
     void expireConnects();
     void tendNewSockets();
     void expireIdle();
     void lookAtWindows();
+    void rebalance();
+    /// Closes up to `count` of the connections to a backend that are idle, the longest idle ones first.
+    std::uint64_t closeIdle(const Endpoint& backend, std::size_t count);
 
-    /// Ends a connection: with FINs if all is delivered, else with a RST to both sides.
+    /// Ends a connection: with FINs if all is delivered or nothing is under way, else with a RST to both
+    /// sides.
     void close(Connection& connection, End end);
     void note(const Connection& connection, End end);
     static End brokenBy(const Connection& connection, const Side& side);
@@ -93,6 +111,7 @@ class Worker {
     Acceptor acceptor_;
     std::thread thread_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> draining_{false};
 
     std::mutex mailboxMutex_;
     SnapshotPtr mailbox_;
@@ -100,11 +119,13 @@ class Worker {
     // On the worker's thread only.
     SnapshotPtr snapshot_;
     Picker picker_;
-    Pump pump_;                 // before the connections, which may hold its pipes
-    DelayQueue connectLimits_;  ///< of each connect under way
-    DelayQueue hedges_;         ///< connections whose last connect began not long ago
-    DelayQueue unspoken_;       ///< backends just connected, who may still wait for our ACK
-    DelayQueue young_;          ///< backends' sockets whose keepalive isn't worth setting yet
+    Rebalancer rebalancer_;
+    std::uint64_t rebalanced_ = 0;  ///< connections closed since the last return of a backend
+    Pump pump_;                     // before the connections, which may hold its pipes
+    DelayQueue connectLimits_;      ///< of each connect under way
+    DelayQueue hedges_;             ///< connections whose last connect began not long ago
+    DelayQueue unspoken_;           ///< backends just connected, who may still wait for our ACK
+    DelayQueue young_;              ///< backends' sockets whose keepalive isn't worth setting yet
     std::vector<std::unique_ptr<Connection>> connections_;
     // Freed after the turn: events that were fetched may still name them.
     std::vector<std::unique_ptr<Connection>> closed_;
@@ -120,6 +141,7 @@ class Worker {
     mutable std::mutex countersMutex_;  ///< of the map; its values have one writer
     std::map<Endpoint, std::unique_ptr<BackendCounters>> counters_;
     Counter accepted_, refused_, retried_, reset_;
+    std::array<Counter, kEnds> unserved_;  ///< by End
 };
 
 }  // namespace fairlead::lb

@@ -1,6 +1,7 @@
 // The part of a worker that finds a backend for a client: from accept to the moment when bytes can flow.
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,11 +12,19 @@
 
 #include "lb/proxy/access_queue.h"
 #include "lb/proxy/worker.h"
+#include "lb/proxy_protocol.h"
 
 namespace fairlead::lb {
 namespace {
 
+/// RFC 8305 section 5: at most two seconds.
+constexpr int kMostPatience = 8;
 constexpr std::uint32_t kSideEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+/// The attempt that was begun last.
+ServerSide& latestOf(Connection& connection) {
+    return connection.rivals.empty() ? *connection.server : *connection.rivals.back();
+}
 
 std::string errorText(int error) {
     return std::generic_category().message(error);
@@ -28,21 +37,19 @@ void Worker::admit(Descriptor client, const Endpoint& endpoint) {
     if (!snapshot_ || snapshot_->entries.empty()) {
         refused(endpoint, "no backend is known");
         client.reset();
-        if (shared_.access)
-            shared_.access->add({.client = endpoint,
-                                 .open = shared_.open.load(std::memory_order_relaxed),
-                                 .end = End::NoBackend});
+        unserved_[static_cast<std::size_t>(End::NoBackend)].add(1);
+        if (AccessQueue* access = shared_.access)
+            access->add({.client = endpoint,
+                         .open = shared_.open.load(std::memory_order_relaxed),
+                         .end = End::NoBackend});
         return;
     }
     shared_.open.fetch_add(1, std::memory_order_relaxed);
     auto connection = std::make_unique<Connection>(std::move(client));
     connection->clientEndpoint = endpoint;
     connection->position = connections_.size();
-    connection->lastActive = now_;
-    if (shared_.access) {
-        connection->access = std::make_unique<AccessNotes>();
-        connection->access->accepted = now_;
-    }
+    connection->accepted = connection->lastActive = now_;
+    if (shared_.access) connection->access = std::make_unique<AccessNotes>();
     Connection& admitted = *connection;
     connections_.push_back(std::move(connection));
     connectNext(admitted);
@@ -69,12 +76,13 @@ std::optional<std::size_t> Worker::pickFor(const Connection& connection) {
     const auto open = [this](std::size_t i) {
         return countersOf(snapshot_->entries[i].backend.endpoint).open.get();
     };
-    if (!connection.server) return picker_.pick(connection.clientEndpoint.address, connection.tried, open);
+    if (!connection.server)
+        return picker_.pick(connection.clientEndpoint.address, connection.tried, open, now_);
     std::vector<Endpoint> taken = connection.tried;
     taken.push_back(connection.server->backend.endpoint);
     for (const auto& rival : connection.rivals)
         taken.push_back(rival->backend.endpoint);
-    return picker_.pick(connection.clientEndpoint.address, taken, open);
+    return picker_.pick(connection.clientEndpoint.address, taken, open, now_);
 }
 
 void Worker::connectNext(Connection& connection) {
@@ -87,13 +95,20 @@ void Worker::connectNext(Connection& connection) {
             close(connection, End::ConnectFailed);
             return;
         }
-        if (connection.server || !connection.tried.empty()) retried_.add(1);
+        if (connection.server || !connection.tried.empty()) {
+            retried_.add(1);
+            // The one that failed may have left by now.
+            const auto failed = counters_.find(connection.server ? latestOf(connection).backend.endpoint
+                                                                 : connection.tried.back());
+            if (failed != counters_.end()) failed->second->retries.add(1);
+        }
         if (connection.access) ++connection.access->connects;
         BackendCounters& backend = countersOf(snapshot_->entries[*index].backend.endpoint);
         auto socket = dial(backend.endpoint);
         int error = 0;
         if (socket) {
             auto side = std::make_unique<ServerSide>(connection, std::move(*socket), backend);
+            side->began = now_;
             if (watch(side->socket, *side, kSideEvents)) {
                 backend.open.add(1);
                 connectLimits_.enter(*side, now_);
@@ -127,8 +142,14 @@ void Worker::connected(ServerSide& side) {
     letGoOfAll(connection);
     connection.server = std::move(winner);
     connection.leave();
+    if (shared_.options.proxyProtocol) {
+        if (const int error = introduce(connection); error != 0) return connectFailed(side, error);
+    }
     connection.phase = Connection::Phase::Open;
     side.backend.total.add(1);
+    const auto took = now_ - side.began;
+    side.backend.connectTime.add(took);
+    side.backend.usualConnect += (took - side.backend.usualConnect) / 8;
     if (connection.access) connection.access->connected = now_;
     side.writable = true;
     if (!connection.clientWatched) {
@@ -144,6 +165,25 @@ void Worker::connected(ServerSide& side) {
     }
 }
 
+int Worker::introduce(const Connection& connection) {
+    sockaddr_storage own{};
+    socklen_t length = sizeof own;
+    if (getsockname(connection.client.socket.get(), reinterpret_cast<sockaddr*>(&own), &length) != 0)
+        return errno;
+    const ProxyHeader header = ProxyHeader::of(connection.clientEndpoint, fromSockaddr(own));
+    const auto bytes = header.bytes();
+    const ssize_t sent =
+        send(connection.server->socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return errno;
+    // The first bytes of a connection always find room.
+    return static_cast<std::size_t>(sent) == bytes.size() ? 0 : ENOBUFS;
+}
+
+std::chrono::steady_clock::duration Worker::patienceWith(const BackendCounters& backend) const {
+    const std::chrono::steady_clock::duration least = shared_.options.hedgeDelay;
+    return std::clamp(2 * backend.usualConnect, least, kMostPatience * least);
+}
+
 void Worker::connectFailed(ServerSide& side, int error) {
     Connection& connection = side.connection;
     countFailure(side.backend, error);
@@ -156,8 +196,15 @@ void Worker::abandon(ServerSide& side) {
     letGo(takeOut(side));
 }
 
+void Worker::suspect(BackendCounters& backend, Suspicion kind) {
+    RateLimit& limit = kind == Suspicion::Failed ? backend.suspicions : backend.hints;
+    if (shared_.suspect && limit.happened(now_) > 0) shared_.suspect(backend.endpoint, kind);
+}
+
 void Worker::countFailure(BackendCounters& backend, int error) {
     backend.connectFailures.add(1);
+    // Out of local ports for this backend: that says nothing of it.
+    if (error != EADDRNOTAVAIL) suspect(backend, Suspicion::Failed);
     const std::uint64_t count = backend.connectFailureReports.happened(now_);
     if (count == 0) return;
     shared_.sink({.severity = Severity::Warning,
@@ -206,14 +253,20 @@ void Worker::expireConnects() {
         connectFailed(static_cast<ServerSide&>(*waiting), ETIMEDOUT);
     while (Waiting* waiting = hedges_.expired(now_)) {
         auto& connection = static_cast<Connection&>(*waiting);
-        BackendCounters& silent =
-            connection.rivals.empty() ? connection.server->backend : connection.rivals.back()->backend;
+        const ServerSide& latest = latestOf(connection);
+        if (now_ - latest.began < patienceWith(latest.backend)) {
+            hedges_.enter(connection, now_);  // it is far away, and may well answer yet
+            continue;
+        }
+        BackendCounters& silent = latest.backend;
+        suspect(silent, Suspicion::Hint);
+        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(now_ - latest.began);
         const std::uint64_t count = silent.silenceReports.happened(now_);
         if (count > 0) {
             shared_.sink({.severity = Severity::Warning,
                           .message = "backend is slow to answer a connect",
                           .fields = {{"backend", toString(silent.endpoint)},
-                                     {"waited", std::to_string(shared_.options.hedgeDelay.count()) + "ms"},
+                                     {"waited", std::to_string(waited.count()) + "ms"},
                                      {"count", std::to_string(count)}}});
         }
         connectNext(connection);

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Stands in for a Kubernetes API server: /readyz, and LIST and WATCH of Nodes over TLS, with faults on command.
 
-    api_stand_in.py --certificate FILE --key FILE [--client-ca FILE] [--token TOKEN] [--address 127.0.0.1] [--port 0]
+    api_stand_in.py --certificate FILE --key FILE [--client-ca FILE] [--token TOKEN] [--closed] [--address 127.0.0.1] [--port 0]
 
 The first line on stdout is {"port": …, "control": …}. With --client-ca or --token a request needs a certificate of that CA
-or that bearer token, otherwise it gets 401. It ends when its stdin does, so that it never outlives who started it.
+or that bearer token, otherwise it gets 401; with --closed /readyz and /livez need it, too. It ends when its stdin does, so
+that it never outlives who started it.
 
 The control port speaks plain HTTP on loopback. GET: {"resourceVersion", "watches": open ones, "requests": paths so far}.
 POST one JSON object, `do` says what:
@@ -21,9 +22,16 @@ POST one JSON object, `do` says what:
     trickle    on: watches are written byte by byte
     stall      on: nothing is written into watches, nor answered at all
     readyz     status
+    version    minor: what /version tells, "30" to begin with. From 34 on watches offer sendInitialEvents, unless
+    initial    how: "offered", "refused" (as with the gate off), "endless" (the bookmark never comes)
+    gzip       on: answers come compressed without having been asked for
+    events     status: what those who write Events are told, 201 to begin with
+
+Events that were written are in the state as "events".
 """
 
 import argparse
+import gzip
 import json
 import os
 import queue
@@ -77,6 +85,11 @@ class World:
         self.trickle = False
         self.stalled = threading.Event()
         self.ready = 200
+        self.minor = "30"
+        self.initial = "offered"
+        self.gzip = False
+        self.events = []
+        self.events_status = 201
 
     def put(self, name, addresses, labels, deleting=False):
         with self.lock:
@@ -123,12 +136,20 @@ class World:
                 metadata["continue"] = f"{start + len(page)}-{version}"
             return {"kind": "NodeList", "apiVersion": "v1", "metadata": metadata, "items": [self.nodes[name] for name in page] or None}
 
-    def open_watch(self, selector, version):
+    def open_watch(self, selector, version, initial=False):
         """The new watch, or None if `version` is too old."""
         with self.lock:
-            if version < self.oldest:
+            if version < self.oldest and not initial:
                 return None
             watch = Watch(selector)
+            if initial:
+                for node in self.nodes.values():
+                    if matches(selector, node["metadata"]["labels"]):
+                        watch.items.put(event("ADDED", node))
+                if self.initial == "offered":
+                    mark = {"resourceVersion": str(self.version), "annotations": {"k8s.io/initial-events-end": "true"}}
+                    watch.items.put(event("BOOKMARK", {"kind": "Node", "apiVersion": "v1", "metadata": mark}))
+                version = self.version
             for entry in self.history:
                 if entry[0] > version:
                     watch.offer(entry)
@@ -194,6 +215,9 @@ class Api(BaseHTTPRequestHandler):
 
     def answer(self, code, body, content_type="application/json", retry_after=None):
         self.send_response(code)
+        if self.world.gzip:
+            body = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if retry_after is not None:
@@ -220,12 +244,16 @@ class Api(BaseHTTPRequestHandler):
             self.world.requests.append(self.path)
         while self.world.stalled.is_set():
             time.sleep(0.02)
+        if self.options.closed and not self.known():
+            return self.answer_status(401, "Unauthorized", "Unauthorized")
         if url.path == "/livez":
             return self.answer(200, b"ok")
         if url.path == "/readyz":
             return self.answer(self.world.ready, b"ok" if self.world.ready == 200 else b"[-]shutdown failed", "text/plain")
         if not self.known():
             return self.answer_status(401, "Unauthorized", "Unauthorized")
+        if url.path == "/version":
+            return self.answer(200, json.dumps({"major": "1", "minor": self.world.minor, "gitVersion": f"v1.{self.world.minor}.0"}).encode())
         if url.path != "/api/v1/nodes":
             return self.answer_status(404, "NotFound", "the server could not find the requested resource")
         fault = self.world.next_answer("watch" if watch else "list")
@@ -234,9 +262,27 @@ class Api(BaseHTTPRequestHandler):
                 return self.answer(fault.get("status", 200), fault["body"].encode())
             return self.answer_status(fault["status"], fault.get("reason", ""), fault.get("message", ""), fault.get("retryAfter"))
         if watch:
+            if query.get("sendInitialEvents") == "true" and self.world.initial == "refused":
+                return self.answer_status(422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
             return self.watch(query)
         page = self.world.list(query.get("labelSelector", ""), int(query.get("limit", "0")), query.get("continue", ""))
         return self.answer(200, json.dumps(page).encode())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        with self.world.lock:
+            self.world.requests.append(self.path)
+        while self.world.stalled.is_set():
+            time.sleep(0.02)
+        if not self.known():
+            return self.answer_status(401, "Unauthorized", "Unauthorized")
+        if self.path != "/api/v1/namespaces/default/events":
+            return self.answer_status(404, "NotFound", "the server could not find the requested resource")
+        if self.world.events_status != 201:
+            return self.answer_status(self.world.events_status, "Forbidden", 'events is forbidden: User "fairlead" cannot create resource "events"')
+        with self.world.lock:
+            self.world.events.append(json.loads(body))
+        return self.answer(201, body)
 
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -246,7 +292,8 @@ class Api(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        watch = self.world.open_watch(query.get("labelSelector", ""), int(query.get("resourceVersion", "0")))
+        initial = query.get("sendInitialEvents") == "true"
+        watch = self.world.open_watch(query.get("labelSelector", ""), int(query.get("resourceVersion") or "0"), initial)
         if watch is None:
             self.chunk(event("ERROR", status_object(410, "Expired", "too old resource version"))[1])
             self.wfile.write(b"0\r\n\r\n")
@@ -308,7 +355,7 @@ class Control(BaseHTTPRequestHandler):
 
     def do_GET(self):
         with self.world.lock:
-            state = {"resourceVersion": self.world.version, "watches": len(self.world.watches), "requests": list(self.world.requests)}
+            state = {"resourceVersion": self.world.version, "watches": len(self.world.watches), "requests": list(self.world.requests), "events": list(self.world.events)}
         self.reply(200, state)
 
     def do_POST(self):
@@ -351,6 +398,14 @@ class Control(BaseHTTPRequestHandler):
             world.stalled.set() if command["on"] else world.stalled.clear()
         elif what == "readyz":
             world.ready = command["status"]
+        elif what == "version":
+            world.minor = command["minor"]
+        elif what == "initial":
+            world.initial = command["how"]
+        elif what == "gzip":
+            world.gzip = command["on"]
+        elif what == "events":
+            world.events_status = command["status"]
         else:
             raise ValueError(what)
 
@@ -368,6 +423,7 @@ def main():
     parser.add_argument("--certificate", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--client-ca")
+    parser.add_argument("--closed", action="store_true")
     parser.add_argument("--token")
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)

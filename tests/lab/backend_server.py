@@ -3,6 +3,9 @@
 /readyz answers 200, /flood/N sends N bytes, everything else answers the server's name. A client that upgrades to
 nothing but bytes ("RAW\\n" as its first line) gets every later byte back, and the end of its stream is answered by
 the number of bytes received, so that half-closing can be seen.
+
+GET /fault/NAME answers once more and from then on misbehaves, on every connection: `garbage` answers bytes that are no
+HTTP, `silent` takes requests and never answers, `500` answers that status to everything; `none` is well again.
 """
 
 import argparse
@@ -20,7 +23,11 @@ async def raw(reader, writer):
     await writer.drain()
 
 
+fault = "none"
+
+
 async def serve(name, reader, writer):
+    global fault
     try:
         while line := await reader.readline():
             if line == b"RAW\n":
@@ -29,7 +36,17 @@ async def serve(name, reader, writer):
             path = line.split(b" ")[1].decode()
             while (await reader.readline()).strip():
                 pass
-            if path.startswith("/flood/"):
+            if path.startswith("/fault/"):
+                fault = path[len("/fault/") :]
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            elif fault == "garbage":
+                writer.write(bytes(range(128, 256)) + b"\r\n\r\n")
+                break
+            elif fault == "silent":
+                await asyncio.sleep(3600)
+            elif fault == "500":
+                writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+            elif path.startswith("/flood/"):
                 size = int(path[len("/flood/") :])
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
                 block = bytes(range(256)) * 256

@@ -1,6 +1,8 @@
 """Authenticated advertisements between agents, and what somebody without the key can do: docs/authentication.md."""
 
+import importlib.util
 import os
+import time
 
 import pytest
 from lab import Lab
@@ -138,3 +140,51 @@ def test_keys_are_changed_host_by_host_and_nobody_ever_refuses_anybody(lab):
             held_by(lab, "master2")
             lab.wait_for(lambda: [each.agent.state for each in hosts] == ["BACKUP", "MASTER"], 10, "one master, one backup")
     assert sum(host.agent.metrics("vrrp_packets_rejected_total") for host in hosts) == 0
+
+
+# --- a peer that isn't fairlead: the trailer made and checked by tests/peers/auth_hmac.py, a second implementation ---
+
+PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers")
+specification = importlib.util.spec_from_file_location("auth_hmac", os.path.join(PEERS, "auth_hmac.py"))
+auth_hmac = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(auth_hmac)
+
+
+def secret(number):
+    return bytes.fromhex(KEYS[number].split(":")[2])
+
+
+def sealed(source, priority, key, moment):
+    """As keepalived sends it: the sequence number is the time."""
+    pdu = bytes(advertisement(source, [VIP], version=3, priority=priority, interval=0.1)[IP].payload)
+    sequence = int(moment) << 32 | int(moment % 1 * (1 << 16)) << 16
+    payload = auth_hmac.sealed(pdu, source, key, secret(key), sequence)
+    return Ether(dst="01:00:5e:00:00:12") / IP(src=source, dst="224.0.0.18", ttl=255, tos=0xC0, proto=112) / Raw(payload)
+
+
+def test_another_implementation_is_followed_succeeded_and_understands_us(lab):
+    host, other = lab.host("master1", "10.10.1.83"), lab.host("other", "10.10.1.99")
+    start(host, 100, 1, 2)
+    held_by(lab, "master1")
+    with Capture(other, "ip proto 112 and src 10.10.1.83") as capture:
+        lab.wait_for(lambda: capture.advertisements(), 5, "an advertisement")
+    payload = bytes(capture.packets[0][IP].payload)
+    assert auth_hmac.verify(payload, "10.10.1.83", secret(1)) and not auth_hmac.verify(payload, "10.10.1.83", secret(3))
+
+    # It holds with either key for as long as it speaks, and is succeeded when it resigns.
+    for key in (1, 2):
+        lab.wait_for(lambda: send(other, sealed("10.10.1.99", 200, key, time.time())) or host.agent.state == "BACKUP", 10, "the better one to be followed", interval=0.05)
+        assert not host.holds(VIP)
+        entered = host.agent.metrics("vrrp_transitions_total")
+        ends = time.monotonic() + 1
+        lab.wait_for(lambda: send(other, sealed("10.10.1.99", 200, key, time.time())) or time.monotonic() > ends, 5, "a second of advertisements", interval=0.05)
+        assert host.agent.metrics("vrrp_transitions_total") == entered
+        send(other, sealed("10.10.1.99", 0, key, time.time()))
+        held_by(lab, "master1")
+    assert host.agent.metrics("vrrp_packets_rejected_total") == 0
+
+    # An hour behind, it is not heard; nor with a key that nobody has given us.
+    for frame, reason in ((sealed("10.10.1.99", 200, 1, time.time() - 3600), "stale"), (sealed("10.10.1.99", 200, 3, time.time()), "hmacKeyID")):
+        send(other, frame)
+        lab.wait_for(lambda: rejected(host.agent, reason) == 1, 5, f"{reason} to be counted")
+    assert host.holds(VIP)

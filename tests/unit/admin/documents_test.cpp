@@ -19,7 +19,7 @@ using nlohmann::json;
 namespace {
 
 std::string document(const std::string& name) {
-    const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
+    const auto root = std::filesystem::path(FAIRLEAD_SOURCE);
     std::ifstream file(root / "docs" / name);
     std::stringstream text;
     text << file.rdbuf();
@@ -36,7 +36,8 @@ void collectPaths(const json& value, const std::string& path, std::set<std::stri
     }
     // Keyed by reasons and types, not by names of the format.
     if (!value.is_object() || path == ".router.rejected" || path == ".router.tolerated" ||
-        path == ".kubernetes.events" || path == ".routers[]")  // which is as .router
+        path == ".kubernetes.events" || path == ".balancer.unserved" || path == ".backends[].ended" ||
+        path == ".leavingBackends[].ended" || path == ".routers[]")  // which is as .router
         return;
     for (const auto& [name, element] : value.items())
         collectPaths(element, path + "." + name, paths);

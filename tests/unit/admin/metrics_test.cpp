@@ -106,6 +106,27 @@ TEST(Metrics, TellTheBackends) {
     EXPECT_EQ(all.at("fairlead_proxy_fall_open"), "0");
 }
 
+TEST(Metrics, TellHowConnectionsToABackendWentAndEnded) {
+    const auto all = samples(rendered(test::fullReport()));
+    EXPECT_EQ(all.at(R"(fairlead_backend_retries_total{backend="[fd00::84]:6443"})"), "2");
+    const std::string ended = "fairlead_backend_connections_ended_total";
+    EXPECT_EQ(all.at(ended + R"({backend="10.10.1.83:6443",cause="client"})"), "11");
+    EXPECT_EQ(all.at(ended + R"({backend="10.10.1.83:6443",cause="backend-reset"})"), "1");
+    EXPECT_FALSE(all.contains(ended + R"({backend="10.10.1.83:6443",cause="stopped"})"));
+    EXPECT_EQ(all.at(R"(fairlead_proxy_unserved_total{cause="client-reset"})"), "1");
+
+    const std::string connect = "fairlead_backend_connect_seconds";
+    EXPECT_EQ(all.at(connect + R"(_bucket{backend="10.10.1.83:6443",le="0.0001"})"), "0");
+    EXPECT_EQ(all.at(connect + R"(_bucket{backend="10.10.1.83:6443",le="0.00025"})"), "10");
+    EXPECT_EQ(all.at(connect + R"(_bucket{backend="10.10.1.83:6443",le="0.0005"})"), "12");
+    EXPECT_EQ(all.at(connect + R"(_bucket{backend="10.10.1.83:6443",le="+Inf"})"), "12");
+    EXPECT_EQ(all.at(connect + R"(_count{backend="10.10.1.83:6443"})"), "12");
+    EXPECT_EQ(all.at(connect + R"(_sum{backend="10.10.1.83:6443"})"), "0.00325");
+    const std::string duration = "fairlead_backend_connection_seconds";
+    EXPECT_EQ(all.at(duration + R"(_bucket{backend="10.10.1.83:6443",le="2592000"})"), "11");
+    EXPECT_EQ(all.at(duration + R"(_bucket{backend="10.10.1.83:6443",le="+Inf"})"), "12");
+}
+
 TEST(Metrics, LargeCountersAreExact) {
     admin::StatusReport report = test::fullReport();
     report.routers.front().advertsSent = 9007199254740991;  // 2^53 - 1

@@ -85,6 +85,8 @@ inline admin::StatusReport fullReport() {
     report.balancer.retried = 2;
     report.balancer.reset = 3;
     report.balancer.open = 4;
+    const auto of = [](lb::End end) { return static_cast<std::size_t>(end); };
+    report.balancer.unserved[of(lb::End::ClientReset)] = 1;
     report.balancer.backends = {
         {.endpoint = first,
          .open = 3,
@@ -94,6 +96,13 @@ inline admin::StatusReport fullReport() {
          .connectFailures = 0},
         {.endpoint = left, .open = 1, .total = 2, .bytesToBackend = 7, .bytesToClient = 8},
         {.endpoint = second, .total = 3, .connectFailures = 2}};
+    report.balancer.backends[0].ended[of(lb::End::Client)] = 11;
+    report.balancer.backends[0].ended[of(lb::End::BackendReset)] = 1;
+    report.balancer.backends[0].connectTime.buckets = {0, 10, 2};
+    report.balancer.backends[0].connectTime.sumMicroseconds = 3'250;
+    report.balancer.backends[0].duration.buckets[0] = 11;
+    report.balancer.backends[0].duration.buckets[lb::kDurationBounds.size()] = 1;
+    report.balancer.backends[2].retries = 2;
     report.listeners = {*lb::parseEndpoint("0.0.0.0:16443")};
     report.backendSource = "kubernetes";
     report.kubernetes = kubernetes::ReflectorStatus{.watchUp = true,

@@ -50,7 +50,8 @@ TEST(Status, TellsEveryBackendWithItsCounters) {
     ASSERT_EQ(backends.size(), 3U);
     EXPECT_EQ(backends[0], json::parse(R"({"endpoint": "10.10.1.83:6443", "name": "master1", "health": "up",
         "draining": false, "sinceSeconds": 60.0, "detail": "200 OK", "probeSeconds": 0.0035, "connections": 3, "connectionsTotal": 15,
-        "bytesToBackend": 1000, "bytesToClient": 5000000000, "connectFailures": 0})"));
+        "bytesToBackend": 1000, "bytesToClient": 5000000000, "connectFailures": 0,
+        "retries": 0, "ended": {"client": 11, "backend-reset": 1}})"));
     EXPECT_EQ(backends[1]["health"], "unknown");
     EXPECT_EQ(backends[1]["connections"], 0) << "not counted yet";
     EXPECT_EQ(backends[2]["endpoint"], "[fd00::84]:6443");
@@ -74,7 +75,8 @@ TEST(Status, TellsChecksBalancerKubernetesAndWarnings) {
                                                    "detail": "port 16443 is listening"})"));
     EXPECT_EQ(status["balancer"],
               json::parse(R"({"listeners": ["0.0.0.0:16443"], "backendSource": "kubernetes",
-        "fallOpen": false, "connections": 4, "accepted": 20, "refused": 1, "retried": 2, "reset": 3})"));
+        "fallOpen": false, "connections": 4, "accepted": 20, "refused": 1, "retried": 2, "reset": 3,
+        "unserved": {"client-reset": 1}})"));
     EXPECT_EQ(status["kubernetes"], json::parse(R"({"watchUp": true, "server": "https://127.0.0.1:6443",
         "kubeconfig": "/etc/kubernetes/admin.conf", "nodes": 3, "lastContactSeconds": 2.0, "lastError": "",
         "relists": 1, "events": {"ADDED": 3, "BOOKMARK": 5}})"));

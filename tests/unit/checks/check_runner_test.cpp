@@ -187,4 +187,36 @@ TEST_F(CheckRunner, WithoutChecksThereIsNothingToDo) {
     EXPECT_THAT(runner.status(), IsEmpty());
 }
 
+TEST_F(CheckRunner, OtherChecksKeepWhatTheyKnowUnlessTheyAskForSomethingElse) {
+    own = [](std::uint16_t port) { return lb::ProbeResult{.ok = port != 3, .detail = "so it is"}; };
+    auto first = check(checks::ListeningPort{1});
+    first.name = "kept";
+    auto second = check(checks::ListeningPort{2});
+    second.name = "other";
+    auto runner = make({first, second});
+    runner.start();
+    runUntil([&] { return causes.size() == 2; });
+
+    first.weight = 5;
+    first.interval = 1h;
+    second.target = checks::ListeningPort{3};
+    runner.setChecks({second, first});
+    const auto now = runner.status();
+    EXPECT_EQ(now[0].name, "other");
+    EXPECT_FALSE(now[0].decided);
+    EXPECT_EQ(now[1].name, "kept");
+    EXPECT_TRUE(now[1].decided);
+    EXPECT_TRUE(now[1].up);
+    EXPECT_EQ(now[1].weight, 5);
+    runUntil([&] { return causes.size() == 3; });
+    EXPECT_EQ(causes.back(), "check other failed: so it is (first result)");
+
+    // And one that waits for an hour does not have to be waited for.
+    own = [](std::uint16_t) { return lb::ProbeResult{.ok = false, .detail = "gone"}; };
+    first.interval = 10ms;
+    runner.setChecks({first});
+    runUntil([&] { return causes.size() == 4; });
+    EXPECT_EQ(causes.back(), "check kept failed: gone (2 of 2 failures)");
+}
+
 }  // namespace

@@ -70,6 +70,13 @@ class Pki {
         return kubeconfig(name, "client-certificate: client.crt, client-key: client.key");
     }
 
+    /// A new certificate and key in the place of `name`.crt and .key.
+    void renewClient(const std::string& name) const {
+        sign("fresh", "/O=kubeadm:cluster-admins/CN=kubernetes-admin", "extendedKeyUsage=clientAuth");
+        for (const char* end : {".key", ".crt"})
+            std::filesystem::rename(file(std::string("fresh") + end), file(name + end));
+    }
+
   private:
     void openssl(const std::string& arguments) const {
         const std::string command =
@@ -100,10 +107,7 @@ class ApiStandIn {
         int in[2];
         int out[2];
         if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
-        const std::string script =
-            (std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "lab" /
-             "api_stand_in.py")
-                .string();
+        const std::string script = std::string(FAIRLEAD_SOURCE) + "/tests/lab/api_stand_in.py";
         std::vector<std::string> arguments{"python3",       script,
                                            "--certificate", pki.file(certificate + ".crt"),
                                            "--key",         pki.file(certificate + ".key"),

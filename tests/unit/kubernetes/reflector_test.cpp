@@ -237,7 +237,7 @@ TEST_F(ReflectorTest, SaysWhichRightIsMissingAndHowToGrantItAfter403) {
               {"status", 403},
               {"reason", "Forbidden"},
               {"message",
-               "nodes is forbidden: User \"kubernetes-admin\" cannot list resource \"nodes\" in API "
+               "nodes is forbidden: User \"jane\" cannot list resource \"nodes\" in API "
                "group \"\" at the cluster scope"}});
     ReflectorOptions o = options(api);
     o.kubeconfigs = {pki_->kubeconfig("token.conf", "token: secret-token")};
@@ -252,7 +252,7 @@ TEST_F(ReflectorTest, SaysWhichRightIsMissingAndHowToGrantItAfter403) {
     EXPECT_THAT(said,
                 AllOf(HasSubstr(pki_->file("token.conf")), HasSubstr("403"),
                       HasSubstr("kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes"),
-                      HasSubstr("--user=kubernetes-admin"), Not(HasSubstr("secret-token"))));
+                      HasSubstr("--user=jane"), Not(HasSubstr("secret-token"))));
     const auto first = log.find("cannot watch Nodes");
     ASSERT_NE(first, std::string::npos) << log;
     EXPECT_EQ(log.find("cannot watch Nodes", first + 1), std::string::npos) << "said more than once: " << log;
@@ -269,19 +269,177 @@ TEST_F(ReflectorTest, StartsWhenAKubeconfigAppears) {
     EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
 }
 
-TEST_F(ReflectorTest, TurnsToABetterKubeconfigWhenAWatchEnds) {
+TEST_F(ReflectorTest, TurnsAtOnceToABetterKubeconfigThatIsMade) {
     const ApiStandIn api(*pki_);
     api.put("m1", "10.0.0.1");
     ReflectorOptions o = options(api);
+    o.lookInterval = std::chrono::hours(1);  // what is noticed is told by the kernel
     o.kubeconfigs = {pki_->file("own.conf"), pki_->clientKubeconfig("admin.conf")};
     Reflector& reflector = start(o);
     ASSERT_TRUE(eventually([&] { return api.watched(); }));
     EXPECT_EQ(reflector.status().kubeconfig, pki_->file("admin.conf"));
     EXPECT_EQ(pki_->clientKubeconfig("own.conf"), o.kubeconfigs[0]);
+    EXPECT_TRUE(eventually([&] {
+        return reflector.status().kubeconfig == pki_->file("own.conf") && reflector.status().watchUp;
+    }));
+}
+
+TEST_F(ReflectorTest, FindsAKubeconfigInAFolderThatIsMadeLater) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.lookInterval = std::chrono::milliseconds(50);
+    std::filesystem::remove_all(pki_->file("later"));
+    o.kubeconfigs = {pki_->file("later/own.conf")};
+    start(o);
+    ASSERT_TRUE(says("later/own.conf"));
+    std::filesystem::create_directory(pki_->file("later"));
+    for (const char* name : {"ca.crt", "client.crt", "client.key"})
+        std::filesystem::copy(pki_->file(name), pki_->file(std::string("later/") + name));
+    EXPECT_EQ(pki_->clientKubeconfig("later/own.conf"), o.kubeconfigs[0]);
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+}
+
+TEST_F(ReflectorTest, UsesARenewedCertificateThatTheKubeconfigOnlyNames) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.lookInterval = std::chrono::hours(1);
+    std::filesystem::create_directories(pki_->file("renewed"));
+    for (const char* name : {"client.crt", "client.key"})
+        std::filesystem::copy(pki_->file(name), pki_->file(std::string("renewed/") + name));
+    o.kubeconfigs = {pki_->kubeconfig(
+        "named.conf", "client-certificate: renewed/client.crt, client-key: renewed/client.key")};
+    start(o);
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    const int before = api.requests("/version");
+    pki_->renewClient("renewed/client");
+    EXPECT_TRUE(eventually([&] { return api.requests("/version") > before && api.watched(); }));
+}
+
+TEST_F(ReflectorTest, AFileThatChangesWithoutEffectDisturbsNothing) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.lookInterval = std::chrono::milliseconds(20);
+    start(o);
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(pki_->clientKubeconfig(), o.kubeconfigs[0]);  // written anew, and the same
+        api.put("m1", "10.0.0." + std::to_string(100 + i));
+        ASSERT_TRUE(becomes({"m1=10.0.0." + std::to_string(100 + i)}));
+    }
+    EXPECT_EQ(api.requests("/version"), 1);
+}
+
+TEST_F(ReflectorTest, TriesADeniedIdentityAgainWhenAWatchEnds) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.kubeconfigs = {pki_->clientKubeconfig("own.conf"), pki_->clientKubeconfig("admin.conf")};
+    api.tell({{"do", "answer"}, {"verb", "list"}, {"status", 403}, {"reason", "Forbidden"}});
+    Reflector& reflector = start(o);
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    EXPECT_EQ(reflector.status().kubeconfig, pki_->file("admin.conf"));
     api.tell({{"do", "end"}});
     EXPECT_TRUE(eventually([&] {
         return reflector.status().kubeconfig == pki_->file("own.conf") && reflector.status().watchUp;
     }));
+}
+
+TEST_F(ReflectorTest, WarnsOfACertificateThatExpiresSoon) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    testing::internal::CaptureStderr();
+    Reflector& reflector = start(options(api));  // the certificates of these tests live for three days
+    EXPECT_TRUE(eventually([&] { return api.watched(); }));
+    const std::string notice = reflector.status().notice;
+    reflector.stop();
+    EXPECT_THAT(notice,
+                AllOf(HasSubstr(pki_->file("admin.conf")), HasSubstr("expires on"), HasSubstr("in 2 days")));
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("an identity is about to expire"));
+}
+
+// ---- a list and a watch in one
+
+TEST_F(ReflectorTest, TakesTheInitialEventsOfAServerThatOffersThem) {
+    const ApiStandIn api(*pki_);
+    api.tell({{"do", "version"}, {"minor", "36+"}});
+    api.put("m1", "10.0.0.1");
+    api.put("m2", "10.0.0.2");
+    Reflector& reflector = start(options(api));
+    ASSERT_TRUE(becomes({"m1=10.0.0.1", "m2=10.0.0.2"}));
+    ASSERT_TRUE(eventually([&] { return reflector.status().watchUp; }));
+    EXPECT_EQ(lists(), 1U) << "the list is taken over as a whole";
+    api.tell({{"do", "delete"}, {"name", "m1"}});
+    EXPECT_TRUE(becomes({"m2=10.0.0.2"}));
+    EXPECT_EQ(api.requests("limit="), 0);
+    EXPECT_EQ(api.requests("watch=true"), 1);
+
+    // The next watch goes on where this one stood.
+    api.tell({{"do", "end"}});
+    api.put("m3", "10.0.0.3");
+    EXPECT_TRUE(becomes({"m2=10.0.0.2", "m3=10.0.0.3"}));
+    EXPECT_EQ(api.requests("sendInitialEvents=true"), 1);
+}
+
+TEST_F(ReflectorTest, ReadsInitialEventsByteByByte) {
+    const ApiStandIn api(*pki_);
+    api.tell({{"do", "version"}, {"minor", "36"}});
+    api.tell({{"do", "trickle"}, {"on", true}});
+    api.put("m1", "10.0.0.1");
+    start(options(api));
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+    EXPECT_EQ(api.requests("limit="), 0);
+}
+
+TEST_F(ReflectorTest, ReadsAListWhereInitialEventsAreRefused) {
+    const ApiStandIn api(*pki_);
+    api.tell({{"do", "version"}, {"minor", "36"}});
+    api.tell({{"do", "initial"}, {"how", "refused"}});
+    api.put("m1", "10.0.0.1");
+    Reflector& reflector = start(options(api));
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+    EXPECT_TRUE(eventually([&] { return reflector.status().watchUp; }));
+    EXPECT_EQ(reflector.status().lastError, "");
+    // It is not asked again and again.
+    api.tell({{"do", "compact"}});
+    api.tell({{"do", "end"}});
+    EXPECT_TRUE(eventually([&] { return api.requests("limit=") == 2; }));
+    EXPECT_EQ(api.requests("sendInitialEvents"), 1);
+}
+
+TEST_F(ReflectorTest, ReadsAListWhereTheInitialEventsHaveNoEnd) {
+    const ApiStandIn api(*pki_);
+    api.tell({{"do", "version"}, {"minor", "36"}});
+    api.tell({{"do", "initial"}, {"how", "endless"}});
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.patience = std::chrono::milliseconds(500);
+    start(o);
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+    EXPECT_EQ(api.requests("limit="), 1);
+}
+
+TEST_F(ReflectorTest, RefusesAnAnswerThatIsCompressedWithoutHavingBeenAskedFor) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    api.tell({{"do", "gzip"}, {"on", true}});
+    start(options(api));
+    EXPECT_TRUE(says("compressed"));
+    api.tell({{"do", "gzip"}, {"on", false}});
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+}
+
+TEST_F(ReflectorTest, AHeartbeatOfANodeIsNoChange) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    Reflector& reflector = start(options(api));
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    for (int i = 0; i < 5; ++i)
+        api.put("m1", "10.0.0.1");
+    EXPECT_TRUE(eventually([&] { return reflector.status().events["MODIFIED"] == 5; }));
+    EXPECT_EQ(lists(), 1U);
 }
 
 TEST_F(ReflectorTest, TriesTheNextIdentityIfTheFirstKnowsAnotherCluster) {
@@ -399,7 +557,7 @@ TEST_F(ReflectorTest, StopsAtOnceWhileAServerDoesNotAnswer) {
     const ApiStandIn api(*pki_);
     api.tell({{"do", "stall"}, {"on", true}});
     Reflector& reflector = start(options(api));
-    ASSERT_TRUE(eventually([&] { return api.requests("limit=") == 1; }));
+    ASSERT_TRUE(eventually([&] { return api.requests("/version") == 1; }));
     const auto begin = std::chrono::steady_clock::now();
     reflector.stop();
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));

@@ -18,6 +18,9 @@ TEST(Requests, EncodeWhatComesFromOutside) {
     EXPECT_EQ(watchPath("role", "7&8", 300),
               "/api/v1/nodes?labelSelector=role&watch=true&allowWatchBookmarks=true&timeoutSeconds=300"
               "&resourceVersion=7%268");
+    EXPECT_EQ(watchListPath("role", 300),
+              "/api/v1/nodes?labelSelector=role&watch=true&allowWatchBookmarks=true&timeoutSeconds=300"
+              "&resourceVersion=&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
 }
 
 TEST(Requests, FindTheHostOfAUrl) {
@@ -37,6 +40,22 @@ TEST(Denial, NamesTheCommandThatGrantsTheMissingRight) {
     EXPECT_THAT(text,
                 HasSubstr("kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes"));
     EXPECT_THAT(text, EndsWith("--user=system:node:m1)"));
+}
+
+TEST(Denial, KnowsTheTwoTrapsOfKubeadmsOwnIdentities) {
+    const std::string kubelet = describeDenial(
+        403,
+        R"(nodes is forbidden: User "system:node:m1" cannot list resource "nodes": node 'm1' cannot read all nodes)",
+        {.file = "/etc/kubernetes/kubelet.conf"}, std::nullopt);
+    EXPECT_THAT(kubelet, HasSubstr("since Kubernetes 1.32"));
+    EXPECT_THAT(kubelet, HasSubstr("`fairlead manifest rbac`"));
+    const std::string admin =
+        describeDenial(403, R"(nodes is forbidden: User "kubernetes-admin" cannot list)",
+                       {.file = "/etc/kubernetes/admin.conf"}, std::nullopt);
+    EXPECT_THAT(admin, HasSubstr("before `kubeadm init` has bound kubeadm:cluster-admins"));
+    EXPECT_THAT(admin,
+                HasSubstr("kubectl --kubeconfig /etc/kubernetes/super-admin.conf create clusterrolebinding "
+                          "kubeadm:cluster-admins --clusterrole=cluster-admin"));
 }
 
 TEST(Denial, NeverPutsAServersTextIntoACommand) {

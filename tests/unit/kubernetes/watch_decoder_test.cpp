@@ -167,5 +167,30 @@ TEST(Status, IsSaidInOnePhraseOfBoundedLength) {
               500U);
 }
 
+TEST(WatchDecoder, KnowsTheBookmarkThatEndsTheInitialEvents) {
+    WatchDecoder decoder;
+    const auto events = decoder.feed(
+        R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}})"
+        "\n"
+        R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8"}}})"
+        "\n");
+    ASSERT_TRUE(events);
+    ASSERT_EQ(events->size(), 2U);
+    EXPECT_TRUE((*events)[0].initialEventsEnd);
+    EXPECT_FALSE((*events)[1].initialEventsEnd);
+}
+
+TEST(Version, IsReadFromWhatServersSay) {
+    const auto version = decodeVersion(R"({"major": "1", "minor": "34+", "gitVersion": "v1.34.1-eks-1"})");
+    ASSERT_TRUE(version);
+    EXPECT_EQ(version->majorNumber, 1);
+    EXPECT_EQ(version->minorNumber, 34);
+    for (const char* bad :
+         {"", "[]", "{}", R"({"major": 1, "minor": "3"})", R"({"major": "1", "minor": "x"})",
+          R"({"major": "1", "minor": "-3"})", R"({"major": "1", "minor": "99999999999999"})"})
+        EXPECT_FALSE(decodeVersion(bad)) << bad;
+    EXPECT_FALSE(decodeVersion(std::string(20'000, '[')));
+}
+
 }  // namespace
 }  // namespace fairlead::kubernetes

@@ -63,6 +63,34 @@ TEST(BackendPool, FallAndRiseCountResultsInARow) {
     EXPECT_EQ(up->from, Health::Down);
 }
 
+TEST(BackendPool, FailuresOfRealTrafficCountButTheLastOneMustBeAProbes) {
+    BackendPool pool(2, 3);
+    const Endpoint endpoint = backend(83).endpoint;
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.report(endpoint, kGood, at(0));
+    for (int i = 0; i < 100; ++i)
+        EXPECT_TRUE(pool.suspect(endpoint));
+    EXPECT_EQ(healthOf(pool, backend(83)), Health::Up) << "no number of them takes it down";
+    EXPECT_FALSE(pool.report(endpoint, kGood, at(1)));
+    EXPECT_FALSE(pool.report(endpoint, kBad, at(2))) << "the success started the count again";
+    EXPECT_TRUE(pool.suspect(endpoint));
+    EXPECT_EQ(pool.report(endpoint, kBad, at(3))->to, Health::Down)
+        << "two probes and one of traffic are three";
+    EXPECT_FALSE(pool.suspect(endpoint)) << "it is down already";
+    EXPECT_FALSE(pool.suspect(backend(99).endpoint)) << "a stranger";
+    EXPECT_FALSE(pool.report(endpoint, kGood, at(4)));
+    EXPECT_EQ(pool.report(endpoint, kGood, at(5))->to, Health::Up) << "which delayed no rise";
+}
+
+TEST(BackendPool, WithAFallOfOneTrafficAddsNothing) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.report(backend(83).endpoint, kGood, at(0));
+    EXPECT_TRUE(pool.suspect(backend(83).endpoint));
+    EXPECT_EQ(healthOf(pool, backend(83)), Health::Up);
+    EXPECT_EQ(pool.report(backend(83).endpoint, kBad, at(1))->to, Health::Down);
+}
+
 TEST(BackendPool, ADownMemberIsResetAndGetsNothingNewWhileAnotherLives) {
     BackendPool pool(1, 1);
     pool.setMembers({backend(83), backend(84)}, at(0));
@@ -177,6 +205,36 @@ TEST(BackendPool, AnUnchangedListOrAResultOfAStrangerMakesNoNewSnapshot) {
     EXPECT_EQ(pool.snapshot(), before);
 }
 
+TEST(BackendPool, TellsWhichMembersAreOnThisHost) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83), backend(84), {.endpoint = *parseEndpoint("[::1]:6443"), .name = "here"}},
+                    at(0));
+    const auto local = [&](std::size_t index) { return pool.snapshot()->entries[index].local; };
+    EXPECT_FALSE(local(0));
+    EXPECT_TRUE(local(2)) << "loopback always is";
+    EXPECT_TRUE(pool.setLocalAddresses({backend(84).endpoint.address, backend(99).endpoint.address}));
+    EXPECT_FALSE(local(0));
+    EXPECT_TRUE(local(1));
+    EXPECT_FALSE(pool.setLocalAddresses({backend(84).endpoint.address})) << "that one is no member";
+    EXPECT_TRUE(pool.setLocalAddresses({}));
+    EXPECT_FALSE(local(1));
+}
+
+TEST(BackendPool, TellsWhenAMemberCameBackFromTheDeadAndOnlyThen) {
+    BackendPool pool(1, 1);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    const auto returned = [&] { return pool.snapshot()->entries[0].returned; };
+    pool.report(backend(83).endpoint, kGood, at(1));
+    EXPECT_FALSE(returned()) << "it was not known to be down";
+    pool.report(backend(83).endpoint, kBad, at(2));
+    EXPECT_FALSE(pool.snapshot()->fallOpen);
+    pool.report(backend(83).endpoint, kGood, at(3));
+    EXPECT_EQ(returned(), at(3));
+    pool.report(backend(83).endpoint, kBad, at(4));
+    pool.report(backend(84).endpoint, kBad, at(4));
+    EXPECT_TRUE(pool.snapshot()->fallOpen);
+}
+
 TEST(BackendPool, AnEmptyListIsNotReachable) {
     BackendPool pool(2, 2);
     EXPECT_FALSE(pool.anyReachable());
@@ -184,6 +242,7 @@ TEST(BackendPool, AnEmptyListIsNotReachable) {
     pool.setMembers({backend(83)}, at(0));
     EXPECT_EQ(pool.setMembers({}, at(1)).removed.size(), 1U);
     EXPECT_TRUE(pool.snapshot()->usable.empty());
+    EXPECT_FALSE(pool.snapshot()->fallOpen) << "there is nobody to try";
 }
 
 }  // namespace

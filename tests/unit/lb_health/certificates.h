@@ -20,6 +20,16 @@ struct Identity {
     CertificatePtr certificate;
 };
 
+/// The PEM text of a certificate, or of a key.
+inline std::string pem(X509* certificate, EVP_PKEY* key = nullptr) {
+    const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), &BIO_free);
+    if (certificate) PEM_write_bio_X509(bio.get(), certificate);
+    if (key) PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &data);
+    return {data, static_cast<std::size_t>(size)};
+}
+
 class CertificateAuthority {
   public:
     explicit CertificateAuthority(const std::string& commonName) {
@@ -37,20 +47,14 @@ class CertificateAuthority {
         issued.key = makeKey();
         issued.certificate = make(commonName, issued.key, notBefore, notAfter);
         if (!names.empty()) addExtension(issued.certificate.get(), NID_subject_alt_name, names);
-        addExtension(issued.certificate.get(), NID_ext_key_usage, "serverAuth");
+        addExtension(issued.certificate.get(), NID_ext_key_usage, "serverAuth,clientAuth");
         sign(issued.certificate, identity_.certificate);
         return issued;
     }
 
     [[nodiscard]] X509* certificate() const { return identity_.certificate.get(); }
 
-    [[nodiscard]] std::string pem() const {
-        const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), &BIO_free);
-        PEM_write_bio_X509(bio.get(), identity_.certificate.get());
-        char* data = nullptr;
-        const long size = BIO_get_mem_data(bio.get(), &data);
-        return {data, static_cast<std::size_t>(size)};
-    }
+    [[nodiscard]] std::string pem() const { return test::pem(certificate()); }
 
   private:
     static KeyPtr makeKey() {

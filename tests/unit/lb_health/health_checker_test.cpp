@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <map>
 #include <vector>
 
@@ -119,6 +120,48 @@ TEST_F(HealthChecker, TheReportMayRemoveItsTargetAndStopTheChecker) {
     checker->setTargets({server.endpoint()});
     context.run();  // ends: nothing is left to do
     EXPECT_EQ(reports, 1);
+}
+
+TEST_F(HealthChecker, ASuspectIsProbedWithoutWaitingForItsInterval) {
+    const test::Server server([](int) {});
+    lb::HealthCheckOptions hourly = options();
+    hourly.interval = 1h;
+    lb::HealthChecker checker(context, hourly, record);
+    const auto started = std::chrono::steady_clock::now();
+    checker.setTargets({server.endpoint()});
+    runUntil([&] { return of(server).size() == 1; });
+    for (int i = 0; i < 1000; ++i) {
+        checker.suspect(server.endpoint());
+        checker.suspect({.address = server.endpoint().address, .port = 1});  // a stranger
+    }
+    runUntil([&] { return of(server).size() == 2; });
+    for (int i = 0; i < 1000; ++i)
+        checker.suspect(server.endpoint());
+    runUntil([&] { return of(server).size() == 3; });
+    EXPECT_GE(std::chrono::steady_clock::now() - started, 2 * lb::ProbeSchedule::kRetry)
+        << "nobody makes it probe more often than that";
+    runUntil([&] { return server.accepted() == 3; });
+}
+
+TEST_F(HealthChecker, ASuspectThatIsBeingProbedIsNotProbedTwice) {
+    std::atomic<bool> answer{false};
+    const test::Server slow([&](int connection) {
+        test::readRequest(connection);
+        answer.wait(false);
+        test::sendAll(connection, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    lb::HealthCheckOptions http = options(lb::HealthCheckType::Http);
+    http.interval = 1h;
+    http.timeout = 60s;
+    lb::HealthChecker checker(context, http, record);
+    checker.setTargets({slow.endpoint()});
+    runUntil([&] { return slow.accepted() == 1; });
+    checker.suspect(slow.endpoint());
+    answer = true;
+    answer.notify_all();
+    runUntil([&] { return of(slow).size() == 1; });
+    context.run_for(2 * lb::ProbeSchedule::kRetry);
+    EXPECT_EQ(slow.accepted(), 1);
 }
 
 TEST_F(HealthChecker, ReportsNothingAfterStop) {

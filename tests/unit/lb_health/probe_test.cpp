@@ -11,8 +11,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <optional>
 
+#include "lb/proxy_protocol.h"
 #include "tests/unit/lb_health/server.h"
 
 using namespace fairlead;
@@ -341,12 +343,117 @@ TEST_F(Probe, EveryCertificateOfABundleIsTrusted) {
     EXPECT_TRUE(presented(second.issue("kube-apiserver", "DNS:kubernetes")).ok);
 }
 
+// --- the client's own certificate
+
+class ProbeWithCertificate : public Probe {
+  protected:
+    /// An API server without anonymous access: it knows who shows a certificate of its CA, and is not ready.
+    std::unique_ptr<test::TlsServer> server = std::make_unique<test::TlsServer>(
+        kubernetes,
+        [this](SSL* connection) {
+            test::readRequest(connection);
+            const std::unique_ptr<X509, decltype(&X509_free)> shown(SSL_get1_peer_certificate(connection),
+                                                                    &X509_free);
+            const bool known = shown && SSL_get_verify_result(connection) == X509_V_OK;
+            test::sendAll(connection, std::string(known ? "HTTP/1.1 500 Internal Server Error"
+                                                        : "HTTP/1.1 401 Unauthorized") +
+                                          "\r\nContent-Length: 0\r\n\r\n");
+        },
+        [this](SSL_CTX* configured) {
+            X509_STORE_add_cert(SSL_CTX_get_cert_store(configured), authority.certificate());
+            SSL_CTX_set_verify(configured, SSL_VERIFY_PEER,
+                               [](int, X509_STORE_CTX*) { return 1; });  // as the API server does
+        });
+
+    lb::ProbeRequest request() {
+        lb::ProbeRequest made = tls(server->endpoint(), lb::HealthCheckType::Https);
+        made.certFile = directory.file("client.crt");
+        made.keyFile = directory.file("client.key");
+        return made;
+    }
+    void write(const test::Identity& certificate, const test::Identity& key) const {
+        directory.write("client.crt", test::pem(certificate.certificate.get()));
+        directory.write("client.key", test::pem(nullptr, key.key.get()));
+    }
+
+    test::Identity client = authority.issue("fairlead", "");
+    const std::string refused = "status 401: alive, but it refuses anonymous access, readiness unknown";
+};
+
+TEST_F(ProbeWithCertificate, IsToldTheReadinessThatStrangersAreNot) {
+    write(client, client);
+    const auto result = probe(request());
+    EXPECT_FALSE(result.ok);
+    EXPECT_TRUE(result.notReady);
+    EXPECT_EQ(result.detail, "status 500, expected 200");
+
+    const auto anonymous = probe(tls(server->endpoint(), lb::HealthCheckType::Https));
+    EXPECT_TRUE(anonymous.ok);
+    EXPECT_EQ(anonymous.detail, refused);
+}
+
+TEST_F(ProbeWithCertificate, IsToldWhenItsCertificateIsRefused) {
+    const test::Identity stranger = test::CertificateAuthority("another CA").issue("fairlead", "");
+    write(stranger, stranger);
+    const auto result = probe(request());
+    EXPECT_TRUE(result.ok);
+    EXPECT_EQ(result.detail, "status 401: alive, but it refuses this client certificate, readiness unknown");
+}
+
+TEST_F(ProbeWithCertificate, GoesOnWithoutOneThatCannotBeUsed) {
+    const auto missing = probe(request());
+    EXPECT_TRUE(missing.ok) << "no backend goes down for it";
+    EXPECT_EQ(missing.detail,
+              refused + "; client certificate " + request().certFile + ": No such file or directory");
+    directory.write("client.crt", test::pem(client.certificate.get()));
+    EXPECT_EQ(probe(request()).detail,
+              refused + "; client key " + request().keyFile + ": No such file or directory");
+    directory.write("client.key", "# nothing\n");
+    EXPECT_THAT(probe(request()).detail, StartsWith(refused + "; client key " + request().keyFile + ": "));
+    directory.write("client.crt", "# nothing\n");
+    EXPECT_EQ(probe(request()).detail,
+              refused + "; client certificate " + request().certFile + ": no certificate in it");
+}
+
+TEST_F(ProbeWithCertificate, TakesUpARenewalOnceBothFilesAreThere) {
+    write(client, client);
+    EXPECT_EQ(probe(request()).detail, "status 500, expected 200");
+    const test::Identity renewed = authority.issue("fairlead", "");
+    directory.write("client.crt", test::pem(renewed.certificate.get()));
+    for (int i = 0; i < 2; ++i)
+        EXPECT_THAT(probe(request()).detail,
+                    StartsWith("status 500, expected 200; client key " + request().keyFile + ": "))
+            << "half a renewal: the old pair is still shown";
+    directory.write("client.key", test::pem(nullptr, renewed.key.get()));
+    EXPECT_EQ(probe(request()).detail, "status 500, expected 200");
+}
+
 // --- http
 
 TEST_F(Probe, HttpSucceedsOnTheExpectedStatus) {
     const auto result = answered(kOk);
     EXPECT_TRUE(result.ok);
     EXPECT_EQ(result.detail, "200 OK");
+}
+
+TEST_F(Probe, WhereThePreambleOfAProxyIsAwaitedOneOfItsOwnComesFirst) {
+    const auto expected = lb::ProxyHeader::local();
+    for (const auto type : {lb::HealthCheckType::Tcp, lb::HealthCheckType::Http}) {
+        std::promise<std::string> seen;
+        const test::Server server([&](int connection) {
+            std::string header;
+            char byte = 0;
+            while (header.size() < expected.bytes().size() && ::recv(connection, &byte, 1, 0) == 1)
+                header += byte;
+            seen.set_value(header);
+            if (test::readRequest(connection).starts_with("GET /readyz ")) test::sendAll(connection, kOk);
+        });
+        lb::ProbeRequest request = plain(server.endpoint(), type);
+        request.proxyProtocol = true;
+        const auto result = probe(request);
+        EXPECT_TRUE(result.ok) << result.detail;
+        EXPECT_EQ(seen.get_future().get(), std::string(expected.bytes().begin(), expected.bytes().end()));
+    }
 }
 
 TEST_F(Probe, HttpAsksForThePathOnceAndCloses) {

@@ -29,10 +29,13 @@ class AccessTest : public ProxyTest {
         };
         EXPECT_TRUE(eventually([&] { return count() > 0; }));
         proxy_->stop();
+        for (const BackendStatistics& backend : proxy_->statistics().backends)
+            counted_ += backend.bytesToClient;
         proxy_.reset();  // writes what there is
         EXPECT_EQ(records_.size(), 1U);
         return records_.empty() ? AccessRecord{} : records_.front();
     }
+    std::uint64_t counted_ = 0;  ///< bytes to clients, over all backends, when the record was taken
 };
 
 TEST_F(AccessTest, AConnectionThatTheClientEndsIsToldWithItsBytesAndTimes) {
@@ -107,6 +110,23 @@ TEST_F(AccessTest, ABackendThatGoesDownOrLeaves) {
     }
 }
 
+TEST_F(AccessTest, TheLastWordsOfABackendThatAbortsAreCountedAndAreNoOrderlyEnd) {
+    // It speaks and resets in one, before the client has said anything: the proxy may meet both at once.
+    for (int i = 0; i < 20; ++i) {
+        records_.clear();
+        counted_ = 0;
+        Server server([](Descriptor& socket) {
+            sendAll(socket, "500 go away");
+            socket.reset();
+        });
+        const Endpoint vip = start({server.endpoint()});
+        const Descriptor client = dial(vip);
+        EXPECT_EQ(endOf(client), ECONNRESET) << "whatever came before it, it is no orderly end";
+        const AccessRecord told = record();
+        EXPECT_EQ(told.toClient, counted_) << "as many as for the backend";
+    }
+}
+
 TEST_F(AccessTest, AConnectionThatIsIdleForTooLong) {
     Server server(echo);
     ProxyOptions options;
@@ -150,6 +170,26 @@ TEST_F(AccessTest, NothingIsToldUnlessAskedFor) {
     EXPECT_TRUE(allClosed());
     proxy_.reset();
     EXPECT_TRUE(records_.empty());
+}
+
+TEST(TerminationState, IsWhatReadersOfHaproxysTcplogKnow) {
+    EXPECT_STREQ(terminationState(End::Client, true), "--");
+    EXPECT_STREQ(terminationState(End::Backend, true), "--");
+    EXPECT_STREQ(terminationState(End::ClientReset, true), "CD");
+    EXPECT_STREQ(terminationState(End::ClientReset, false), "CC");
+    EXPECT_STREQ(terminationState(End::BackendReset, true), "SD");
+    EXPECT_STREQ(terminationState(End::ClientTimeout, true), "cD");
+    EXPECT_STREQ(terminationState(End::BackendTimeout, true), "sD");
+    EXPECT_STREQ(terminationState(End::Idle, true), "cD");
+    EXPECT_STREQ(terminationState(End::BackendDown, true), "DD");
+    EXPECT_STREQ(terminationState(End::BackendLeft, true), "KD");
+    EXPECT_STREQ(terminationState(End::Rebalanced, true), "KD");
+    EXPECT_STREQ(terminationState(End::Stopped, false), "KC");
+    EXPECT_STREQ(terminationState(End::NoBackend, false), "SC");
+    EXPECT_STREQ(terminationState(End::ConnectFailed, false), "SC");
+    EXPECT_STREQ(terminationState(End::Exhausted, false), "RC");
+    for (std::size_t i = 0; i < kEnds; ++i)
+        EXPECT_STRNE(toString(static_cast<End>(i)), "?") << i;
 }
 
 TEST(AccessQueue, DropsAndCountsWhatAStuckWriterCannotTakeAndNeverWaitsForIt) {

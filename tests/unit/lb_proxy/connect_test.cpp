@@ -18,13 +18,15 @@ namespace {
 /// full queue wouldn't do: the kernel answers those whom it has no room for by a SYN cookie.
 class SilentBackend {
   public:
-    SilentBackend() : listener_(listening(endpoint_)) {
+    SilentBackend() : listener_(listening(endpoint_)) { silence(); }
+    [[nodiscard]] Endpoint endpoint() const { return endpoint_; }
+
+    void silence() {
         sock_filter dropAll = BPF_STMT(BPF_RET | BPF_K, 0);
         const sock_fprog program{.len = 1, .filter = &dropAll};
         if (setsockopt(listener_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
             throw std::system_error(errno, std::generic_category(), "SO_ATTACH_FILTER");
     }
-    [[nodiscard]] Endpoint endpoint() const { return endpoint_; }
 
     /// From now on it answers: those who wait for it with their next SYN, which TCP sends after 1, 3, 7 s.
     void wake() {
@@ -138,6 +140,33 @@ TEST_F(ProxyTest, ABackendThatAnswersLateIsTakenIfNoRivalDoes) {
         EXPECT_EQ(receive(client, 4), "pong");
         EXPECT_EQ(backendStatistics(silent.endpoint()).open, 0U);
     }
+}
+
+TEST_F(ProxyTest, ABackendThatIsUsuallySlowToAnswerIsGivenMoreTimeBeforeARivalIsTried) {
+    SilentBackend far;
+    ProxyOptions options;
+    options.connectTimeout = 60s;
+    options.workers = 1;
+    const Endpoint vip = startProxy({far.endpoint()}, options);
+    const auto waits = [this] {
+        const std::lock_guard lock(mutex_);
+        std::vector<int> all;
+        for (const Event& event : events_) {
+            if (event.message == "backend is slow to answer a connect")
+                all.push_back(std::stoi(event.fields.at(1).second));
+        }
+        return all;
+    };
+    // Each is answered with its second SYN, after a second.
+    for (std::size_t i = 1; i <= 3; ++i) {
+        far.silence();
+        const Descriptor client = dial(vip);
+        ASSERT_TRUE(eventually([&] { return waits().size() == i; }));
+        far.wake();
+        ASSERT_TRUE(far.accept());
+    }
+    EXPECT_GE(waits().front(), 250);
+    EXPECT_GE(waits().back(), 400);
 }
 
 TEST_F(ProxyTest, ABackendWhoSpeaksFirstIsNotKeptWaitingForTheClient) {

@@ -17,11 +17,14 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "lb/backend_pool.h"
 #include "lb/proxy/proxy.h"
 #include "lb/proxy/pump.h"
 #include "lb/proxy/socket.h"
+#include "lb/suspicion.h"
 
 namespace fairlead::lb {
 
@@ -164,7 +167,7 @@ inline Endpoint deadEndpoint() {
 class ProxyTest : public testing::Test {
   protected:
     Endpoint startProxy(const std::vector<Endpoint>& backends, ProxyOptions options = {}) {
-        options.bind = {*parseEndpoint("127.0.0.1:0")};
+        if (options.bind.empty()) options.bind = {*parseEndpoint("127.0.0.1:0")};
         if (options.workers == 0) options.workers = 2;
         proxy_ = std::make_unique<Proxy>(
             options,
@@ -175,6 +178,10 @@ class ProxyTest : public testing::Test {
             [this](const AccessRecord& record) {
                 const std::lock_guard lock(mutex_);
                 records_.push_back(record);
+            },
+            [this](const Endpoint& backend, Suspicion kind) {
+                const std::lock_guard lock(mutex_);
+                suspicions_.emplace_back(backend, kind);
             });
         setMembers(backends);
         proxy_->start();
@@ -210,6 +217,7 @@ class ProxyTest : public testing::Test {
     std::mutex mutex_;
     std::vector<Event> events_;
     std::vector<AccessRecord> records_;
+    std::vector<std::pair<Endpoint, Suspicion>> suspicions_;
     std::unique_ptr<Proxy> proxy_;
 };
 
