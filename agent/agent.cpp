@@ -722,8 +722,7 @@ class Agent {
         }
         poolChanged();
         probeMembers();
-        // That this host has an API server doesn't tell who else has: it isn't alone for that.
-        if (!configuration_.peers && source != kOwnServer) tellPeers();
+        if (!configuration_.peers) tellPeers();
     }
 
     /// Unicast: whom the election speaks with.
@@ -733,6 +732,8 @@ class Agent {
             .hosts = configuration_.peers.value_or(std::vector<boost::asio::ip::address>()),
             .areNodes = !configuration_.peers};
         if (update.areNodes) {
+            // That this host has an API server doesn't tell who else has: it isn't alone for that.
+            if (backendSource_ == kOwnServer) return;
             for (const lb::BackendView& member : pool_.view())
                 update.hosts.push_back(member.backend.endpoint.address);
         }
