@@ -78,7 +78,7 @@ int cleanUp(const ConfigurationFlags& flags, Streams streams) {
     }
     Cleanup cleanup(streams);
     cleanup.addresses(*configuration);
-    const auto derived = config::derive(*configuration, config::readHostFacts());
+    const auto derived = config::derive(*configuration, config::readHostFacts(""));
     cleanup.rules(derived ? derived->configuration : *configuration);
     cleanup.file(configuration->backends.cacheFile);
     cleanup.file(configuration->logging.historyFile);

@@ -268,6 +268,28 @@ def test_a_killed_agent_costs_nobody_a_connection_and_the_next_one_adopts_the_ru
         assert connection.recv(4096).decode().endswith(name)
 
 
+def test_an_upgrade_by_takeover_costs_nobody_a_connection_to_the_vip(site):
+    site.changes = {"loadBalancer": {"healthCheck": {**HEALTH, "timeout": "3s"}}}
+    old = site.start_holder()
+    found = open_connections(site.client, VIP, 9)
+    with site.lab.client(VIP, period=0.002) as load:
+        site.lab.wait_for(lambda: load.successes() >= 300, 20, "answers")
+        new = site.hosts[0].start_agent(site.configuration(), arguments=("--takeover",))
+        site.lab.wait_for(lambda: " vrrp] became " in new.text(), 10, "the new agent to take over")
+        site.lab.wait_for(lambda: len(new.up()) == 3, 10, "three backends that are up")
+        seen = load.successes()
+        site.lab.wait_for(lambda: load.successes() >= seen + 300, 20, "answers")
+        old.stop()
+        assert TABLE in site.rules()
+        seen = load.successes()
+        site.lab.wait_for(lambda: load.successes() >= seen + 300, 20, "answers")
+        assert not load.failures(), load.failures()
+    assert site.hosts[0].holds(VIP)
+    for connection, name in found:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(4096).decode().endswith(name)
+
+
 def test_an_adopting_agent_does_not_trust_a_backend_that_was_down(site):
     agent = site.start_holder(loadBalancer={"healthCheck": {**HEALTH, "timeout": "5s", "interval": "5s"}})
     site.hosts[1].cut_link(silently=True)
