@@ -16,15 +16,19 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "agent/admin/http_server.h"
+#include "agent/admin/live_view.h"
 #include "agent/admin/metrics.h"
+#include "agent/admin/page.h"
 #include "agent/admin/status.h"
 #include "agent/authentication/authentication_files.h"
 #include "agent/authentication/replay_keeper.h"
 #include "agent/balancer_health.h"
+#include "agent/blackout/vip_prober.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
 #include "agent/data_path.h"
@@ -32,6 +36,7 @@
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
+#include "agent/membership_hold.h"
 #include "agent/net/election.h"
 #include "agent/reload/reloader.h"
 #include "agent/takeover/takeover_server.h"
@@ -47,6 +52,9 @@ namespace fairlead {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// At the end, for Events about it.
+constexpr std::chrono::milliseconds kLastEvents{500};
 
 /// The source of the backends in a cluster's first minutes.
 constexpr const char* kOwnServer = "host";
@@ -115,6 +123,23 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
             .vips = configuration.vip.addresses};
 }
 
+/// The first address of each family; a link-local one would need its interface named, and clients name the
+/// other.
+blackout::Options blackoutOptions(const config::Configuration& configuration, std::uint16_t port) {
+    blackout::Options options{.targets = {},
+                              .interface = configuration.vip.interface,
+                              .interval = configuration.vip.probe.interval,
+                              .timeout = configuration.vip.probe.timeout};
+    for (const auto& vip : configuration.vip.addresses) {
+        if (vip.is_v6() && vip.to_v6().is_link_local()) continue;
+        const bool there = std::ranges::any_of(options.targets, [&](const lb::Endpoint& target) {
+            return target.address.is_v6() == vip.is_v6();
+        });
+        if (!there) options.targets.push_back({.address = vip, .port = port});
+    }
+    return options;
+}
+
 /// The parts and what flows between them. Everything but the callbacks of other threads runs on the control
 /// thread.
 class Agent {
@@ -128,8 +153,12 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          holdTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
+          liveView_(
+              context_, [this] { return admin::toJson(report()); },
+              [this] { return history::toJson(recorder_.history()); }),
           pool_(configuration.healthCheck.rise, configuration.healthCheck.fall),
           reloader_(context_, std::move(source), reloadHooks()) {
         buildBalancer(predecessor ? predecessor->takeListeners() : std::vector<lb::ListeningSocket>());
@@ -140,6 +169,8 @@ class Agent {
         buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
+        if (election_ && configuration_.backends.kubernetes.events)
+            events_ = std::make_unique<kubernetes::EventWriter>([this] { return workingServer(); });
     }
 
     int run() {
@@ -162,15 +193,19 @@ class Agent {
         probeMembers();
         try {
             if (election_) election_->start();
+            if (vipProber_) vipProber_->start();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
         scheduleSaves();
         checks_->start();
         if (reflector_) reflector_->start();
+        if (events_) events_->start();
         logStart();
         reloader_.start();
         context_.run();
+        // By now the VIP is long gone to a peer.
+        if (events_) events_->stop(kLastEvents);
         tell(logging::Level::Info, "agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
         return 0;
     }
@@ -180,6 +215,7 @@ class Agent {
     void tell(logging::Level level, std::string_view component, std::string_view message,
               std::initializer_list<logging::Field> fields) {
         recorder_.record(level, component, message, {fields.begin(), fields.size()});
+        liveView_.changed();
     }
 
     void logStart() {
@@ -220,10 +256,8 @@ class Agent {
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
-        lb::HealthCheckOptions probes = configuration_.healthCheck;
-        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, probes, [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+            context_, probeOptions(), [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
                 for (const lb::BackendView& member : pool_.view()) {
                     const lb::Endpoint& backend = member.backend.endpoint;
                     if (healthTarget(configuration_, backend) == target) probed(backend, result);
@@ -238,6 +272,13 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    /// Of the backends, who expect of a probe what they expect of a connection.
+    [[nodiscard]] lb::HealthCheckOptions probeOptions() const {
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
+        return probes;
     }
 
     void succeed(takeover::Predecessor& predecessor) {
@@ -299,28 +340,38 @@ class Agent {
         const auto text = [](unsigned status, std::string body) {
             return admin::Response{.status = status, .body = std::move(body)};
         };
-        std::map<std::string, admin::Handler> routes{
-            {"/healthz", [text] { return text(200, "ok\n"); }},
-            {"/readyz",
-             [this, text] {
-                 const std::string missing = notReady();
-                 return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
-             }},
-            {"/status",
-             [this] {
-                 return admin::Response{.contentType = "application/json", .body = admin::toJson(report())};
-             }},
-            {"/metrics",
-             [this] {
-                 return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
-                                        .body = metrics_.render(report())};
-             }},
-        };
+        const config::AdminSecurity& security = configuration_.adminSecurity;
+        admin::HttpOptions options{
+            .routes = {{"/", admin::page},
+                       {"/healthz", [text] { return text(200, "ok\n"); }},
+                       {"/readyz",
+                        [this, text] {
+                            const std::string missing = notReady();
+                            return missing.empty() ? text(200, "ok\n") : text(503, missing + "\n");
+                        }},
+                       {"/status",
+                        [this] {
+                            return admin::Response{.contentType = "application/json",
+                                                   .body = admin::toJson(report())};
+                        }},
+                       {"/metrics",
+                        [this] {
+                            return admin::Response{.contentType = "text/plain; version=0.0.4; charset=utf-8",
+                                                   .body = metrics_.render(report())};
+                        }}},
+            .open = {"/healthz", "/readyz"},  // for the kubelet, which knows no token
+            .eventsPath = "/events",
+            .greeting = [this] { return liveView_.greeting(); },
+            .security = {.certFile = security.certFile,
+                         .keyFile = security.keyFile,
+                         .clientCaFile = security.clientCaFile,
+                         .tokenFile = security.tokenFile}};
         try {
-            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(routes));
-        } catch (const std::exception& error) {
+            admin_ = std::make_unique<admin::HttpServer>(context_, configuration_.admin, std::move(options));
+        } catch (const std::system_error& error) {
             throw located(configuration_, "admin.bind", error);
         }
+        liveView_.start(*admin_);
     }
 
     void buildControl() {
@@ -408,6 +459,21 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
+    }
+
+    void buildVipProber() {
+        vipProber_ = std::make_unique<blackout::VipProber>(
+            context_, blackoutOptions(configuration_, dataPath_->endpoints().front().port),
+            [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
+                if (!outage.ownLink) metrics_.observeBlackout(vip, outage.length());
+                tell(outage.ownLink ? logging::Level::Info : logging::Level::Warning, "vip",
+                     outage.ownLink ? "the VIP could not be reached, because this host's own link was down"
+                                    : "the VIP did not answer",
+                     {{"vip", lb::toString(vip)},
+                      {"for", blackout::lengthText(outage.length())},
+                      {"cause", outage.cause}});
+            });
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -456,10 +522,11 @@ class Agent {
             makeRouters();
             election_->reconfigure(routers_);
         }
+        if (election_ && changes.touches("vip.")) changeVipProber();
         if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
-            health_->reconfigure(configuration_.healthCheck);
+            health_->reconfigure(probeOptions());
             balancerHealth_->reconfigure(configuration_.healthCheck);
         }
         if (changes.touches("checks")) checks_->setChecks(configuration_.checks);
@@ -469,12 +536,27 @@ class Agent {
         return byFiles;
     }
 
+    void changeVipProber() {
+        if (vipProber_) vipProber_->stop();
+        vipProber_.reset();
+        if (configuration_.vip.probe.interval.count() == 0) return;
+        buildVipProber();
+        vipProber_->start();
+    }
+
     /// What the API says, asked another way, replaces the backends; until then they stay.
     void changeBackends(const config::Changes& changes) {
         if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
             changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
             ++reflectorRun_;
-            reflector_.reset();
+            hold_ = {};
+            holdTimer_.cancel();
+            std::shared_ptr<kubernetes::Reflector> former;
+            {
+                const std::lock_guard lock(reflectorMutex_);
+                former = std::exchange(reflector_, nullptr);
+            }
+            if (former) former->stop();
             if (!configuration_.backends.kubernetes.kubeconfig.empty()) {
                 buildReflector();
                 reflector_->start();
@@ -514,8 +596,64 @@ class Agent {
                                   .messages = {messages.data(), messages.size()}});
     }
 
+    /// On the reflector's thread. Whoever joins a cluster knows no other host's API server yet, but hears who
+    /// takes part in the election.
+    [[nodiscard]] std::vector<lb::Endpoint> serversToAsk() {
+        std::vector<lb::Endpoint> servers;
+        {
+            const std::lock_guard lock(otherServersMutex_);
+            servers = otherServers_;
+        }
+        for (const boost::asio::ip::address& host : otherHosts()) {
+            const lb::Endpoint server{.address = host, .port = configuration_.backends.port};
+            if (std::ranges::find(servers, server) == servers.end()) servers.push_back(server);
+        }
+        return servers;
+    }
+
+    /// On the thread of the writer of Events.
+    [[nodiscard]] std::optional<kubernetes::WorkingServer> workingServer() {
+        std::shared_ptr<kubernetes::Reflector> reflector;
+        {
+            const std::lock_guard lock(reflectorMutex_);
+            reflector = reflector_;
+        }
+        return reflector ? reflector->working() : std::nullopt;
+    }
+
+    /// From the API, on this thread.
+    void adopt(std::vector<lb::Backend> wanted) {
+        setMembers(hold_.take(std::move(wanted), alive(), Clock::now()), "kubernetes");
+        scheduleHold();
+    }
+
+    [[nodiscard]] MembershipHold::Alive alive() const {
+        return [this](const lb::Endpoint& endpoint) {
+            const std::vector<lb::BackendView> members = pool_.view();
+            return std::ranges::any_of(members, [&](const lb::BackendView& member) {
+                return member.backend.endpoint == endpoint && member.health == lb::Health::Up;
+            });
+        };
+    }
+
+    /// Time has passed or a backend has died: who is only held may go.
+    void releaseHeld() {
+        if (!hold_.due()) return;
+        setMembers(hold_.again(alive(), Clock::now()), "kubernetes");
+        scheduleHold();
+    }
+
+    void scheduleHold() {
+        const auto due = hold_.due();
+        if (!due) return;
+        holdTimer_.expires_at(*due);
+        holdTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) releaseHeld();
+        });
+    }
+
     void buildReflector() {
-        reflector_ = std::make_unique<kubernetes::Reflector>(
+        auto reflector = std::make_shared<kubernetes::Reflector>(
             reflectorOptions(configuration_),
             [this, run = reflectorRun_,
              cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
@@ -523,13 +661,12 @@ class Agent {
                 // checks.
                 saveCache(cacheFile, members);
                 boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
-                    if (run == reflectorRun_) setMembers(std::move(members), "kubernetes");
+                    if (run == reflectorRun_) adopt(std::move(members));
                 });
             },
-            [this] {
-                const std::lock_guard lock(otherServersMutex_);
-                return otherServers_;
-            });
+            [this] { return serversToAsk(); });
+        const std::lock_guard lock(reflectorMutex_);
+        reflector_ = std::move(reflector);
     }
 
     /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
@@ -619,6 +756,7 @@ class Agent {
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
         metrics_.observeProbe(backend, result.took);
         const std::optional<lb::HealthChange> change = pool_.report(backend, result, Clock::now());
+        if (!pool_.anyReachable()) balancerHealth_->poolChanged(otherHosts());
         if (!change) return;
         const bool down = change->to == lb::Health::Down;
         tell(down ? logging::Level::Warning : logging::Level::Info, "balancer",
@@ -629,6 +767,7 @@ class Agent {
         // One on this host may have come up because its address has only now arrived.
         if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+        if (down) releaseHeld();
     }
 
     /// Real traffic speaks against a backend; the probe decides.
@@ -649,7 +788,23 @@ class Agent {
             }
         }
         dataPath_->publish(pool_.snapshot());
-        balancerHealth_->poolChanged();
+        balancerHealth_->poolChanged(otherHosts());
+    }
+
+    /// Whoever takes part in the election beside this host, as far as it is known. Any thread. Not link-local
+    /// addresses, which tell nothing without an interface.
+    [[nodiscard]] std::vector<boost::asio::ip::address> otherHosts() const {
+        std::vector<boost::asio::ip::address> hosts;
+        const auto add = [&hosts](const boost::asio::ip::address& host) {
+            if (!host.is_v6() || !host.to_v6().is_link_local()) hosts.push_back(host);
+        };
+        for (const vrrp::RouterStatus& router : routerStates()) {
+            for (const vrrp::PeerStatus& peer : router.peers)
+                add(peer.address);
+            for (const vrrp::CandidateStatus& candidate : router.candidates)
+                add(candidate.address);
+        }
+        return hosts;
     }
 
     /// From the checks to the priority that is advertised.
@@ -690,6 +845,7 @@ class Agent {
                       {"from", vrrp::toString(transition.from)},
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
+                writeEvent(transition);
                 if (transition.from == vrrp::State::Master) dataPath_->vipLost();
                 break;
             }
@@ -700,6 +856,30 @@ class Agent {
                 logging::warning("vrrp", event.text);
                 break;
         }
+    }
+
+    /// To the cluster, where it can be told.
+    void writeEvent(const vrrp::Transition& transition) {
+        if (!events_) return;
+        const bool holds = transition.to == vrrp::State::Master;
+        const bool fault = transition.to == vrrp::State::Fault;
+        if (!holds && !fault && transition.from != vrrp::State::Master) return;
+        std::vector<std::string> vips;
+        for (const auto& address : configuration_.vip.addresses) {
+            if (address.is_v6() == transition.ipv6) vips.push_back(address.to_string());
+        }
+        const std::string vip =
+            "the virtual IP " + joined(vips) + " (VRID " + std::to_string(transition.virtualRouterId) + ")";
+        events_->write({.node = configuration_.nodeName,
+                        .reason = holds   ? "VIPAcquired"
+                                  : fault ? "VIPFault"
+                                          : "VIPReleased",
+                        .message = (holds   ? "This host now holds " + vip
+                                    : fault ? "This host can't hold " + vip
+                                            : "This host no longer holds " + vip) +
+                                   ": " + transition.cause,
+                        .warning = fault,
+                        .when = std::chrono::system_clock::now()});
     }
 
     /// Why the agent isn't ready to serve, empty if it is.
@@ -717,21 +897,23 @@ class Agent {
     }
 
     [[nodiscard]] admin::StatusReport report() {
-        admin::StatusReport report{.nodeName = configuration_.nodeName,
-                                   .now = Clock::now(),
-                                   .started = started_,
-                                   .routerOptions = routers_,
-                                   .routers = routerStates(),
-                                   .priorityExplanation = priorityExplanation_,
-                                   .checks = checks_->status(),
-                                   .backends = pool_.view(),
-                                   .balancer = dataPath_->statistics(),
-                                   .dataPath = toString(configuration_.dataPath),
-                                   .listeners = dataPath_->endpoints(),
-                                   .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
-                                   .backendSource = backendSource_,
-                                   .kubernetes = std::nullopt,
-                                   .warnings = {}};
+        admin::StatusReport report{
+            .nodeName = configuration_.nodeName,
+            .now = Clock::now(),
+            .started = started_,
+            .routerOptions = routers_,
+            .routers = routerStates(),
+            .priorityExplanation = priorityExplanation_,
+            .vipProbes = vipProber_ ? vipProber_->status() : std::vector<blackout::Status>(),
+            .checks = checks_->status(),
+            .backends = pool_.view(),
+            .balancer = dataPath_->statistics(),
+            .dataPath = toString(configuration_.dataPath),
+            .listeners = dataPath_->endpoints(),
+            .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
+            .backendSource = backendSource_,
+            .kubernetes = std::nullopt,
+            .warnings = {}};
         if (reflector_) report.kubernetes = reflector_->status();
         if (election_ && !guardian_.alive()) {
             report.warnings.push_back(
@@ -766,12 +948,15 @@ class Agent {
     /// And the health checks, so that connections to a backend that dies are still reset. Idempotent.
     void stopAllButTheBalancer() {
         saveTimer_.cancel();
+        holdTimer_.cancel();
         if (std::exchange(stopped_, true)) return;
         reloader_.stop();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
+        if (vipProber_) vipProber_->stop();
+        liveView_.stop();
         admin_->stop();
         if (control_) control_->stop();
         if (takeover_) takeover_->stop();
@@ -786,12 +971,14 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
+    boost::asio::steady_timer holdTimer_;
     boost::asio::steady_timer drainTimer_;
     takeover::Estate estate_;                                   ///< what the agent before left us
     bool stopped_ = false;                                      ///< everything but the balancer
     std::optional<authentication::ReplayKeeper> replayKeeper_;  ///< with HMAC
 
     history::Recorder recorder_;
+    admin::LiveView liveView_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
     std::unique_ptr<lb::DataPath> dataPath_;
@@ -802,8 +989,12 @@ class Agent {
     std::unique_ptr<control::ControlServer> control_;
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
-    std::unique_ptr<kubernetes::Reflector> reflector_;
+    std::unique_ptr<blackout::VipProber> vipProber_;  ///< with a VIP, unless it is off
+    std::mutex reflectorMutex_;  ///< another one takes its place, while the writer of Events asks it
+    std::shared_ptr<kubernetes::Reflector> reflector_;
     unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
+    MembershipHold hold_;
+    std::unique_ptr<kubernetes::EventWriter> events_;
     reload::Reloader reloader_;
 
     std::string backendSource_ = "static";

@@ -30,7 +30,7 @@ bool BalancerHealth::onlyBackendsMissing() const {
     return dataPath_.accepting() && !pool_.anyReachable();
 }
 
-void BalancerHealth::poolChanged() {
+void BalancerHealth::poolChanged(const std::vector<boost::asio::ip::address>& otherHosts) {
     if (pool_.anyReachable()) {
         peers_.setTargets({});
         reachingPeers_.clear();
@@ -42,6 +42,8 @@ void BalancerHealth::poolChanged() {
     for (const lb::BackendView& member : pool_.view()) {
         targets.push_back({.address = member.backend.endpoint.address, .port = *ports_.begin()});
     }
+    for (const boost::asio::ip::address& host : otherHosts)
+        targets.push_back({.address = host, .port = *ports_.begin()});
     peers_.setTargets(targets);
     std::erase_if(reachingPeers_, [&](const lb::Endpoint& peer) {
         return std::find(targets.begin(), targets.end(), peer) == targets.end();

@@ -5,6 +5,7 @@
 // reached the same question is asked through the peers' balancers. Control thread only.
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -38,8 +39,10 @@ class BalancerHealth {
     /// here.
     [[nodiscard]] bool peerWouldDoBetter() const { return !reachingPeers_.empty(); }
 
-    /// To be called whenever the pool changed: starts or stops asking the peers.
-    void poolChanged();
+    /// To be called whenever the pool changed, and while no backend can be reached now and then: starts or
+    /// stops asking the peers, which are the backends' hosts and `otherHosts`: whoever joins a cluster knows
+    /// no backend but its own yet, and must not take the VIP from those that work.
+    void poolChanged(const std::vector<boost::asio::ip::address>& otherHosts);
 
     void reconfigure(const lb::HealthCheckOptions& options) { peers_.reconfigure(options); }
 

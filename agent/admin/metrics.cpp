@@ -28,6 +28,13 @@ const prometheus::Histogram::BucketBoundaries& probeBuckets() {
     return kBuckets;
 }
 
+/// Seconds; from a hand-over within a LAN to an outage that somebody had to end by hand.
+const prometheus::Histogram::BucketBoundaries& blackoutBuckets() {
+    static const prometheus::Histogram::BucketBoundaries kBuckets{0.025, 0.05, 0.1, 0.25, 0.5, 1,
+                                                                  2.5,   5,    10,  30,   60,  300};
+    return kBuckets;
+}
+
 double seconds(std::chrono::steady_clock::duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
@@ -129,6 +136,33 @@ void addRouters(Families& families, const std::vector<vrrp::RouterStatus>& route
     }
     for (const Family* family : {&state, &priority, &transitions, &sent, &received, &rejected, &tolerated,
                                  &candidates, &claims, &late, &timers, &latest})
+        families.push_back(family->done());
+}
+
+void addVipProbes(Families& families, const std::vector<blackout::Status>& probes,
+                  const std::map<lb::Endpoint, prometheus::Histogram>& blackouts) {
+    if (probes.empty()) return;
+    Family answers = gauge("fairlead_vip_answers",
+                           "Whether the balancer answers through the VIP, asked from this host; absent until "
+                           "it has once.");
+    Family asked = counter("fairlead_vip_probes_total", "Probes of the balancer through the VIP.");
+    Family failed = counter("fairlead_vip_probes_failed_total",
+                            "Probes without an answer while this host's own link was up.");
+    Family lengths(MetricType::Histogram, "fairlead_vip_blackout_seconds",
+                   "How long the balancer did not answer through the VIP, of each outage that is over.");
+    for (const blackout::Status& probe : probes) {
+        const Labels labels{{.name = "vip", .value = lb::toString(probe.target)}};
+        if (probe.answers != blackout::Answers::Unknown)
+            answers.add(labels, probe.answers == blackout::Answers::Yes);
+        asked.add(labels, probe.probes);
+        failed.add(labels, probe.failures);
+        const auto measured = blackouts.find(probe.target);
+        ClientMetric metric = measured == blackouts.end() ? prometheus::Histogram(blackoutBuckets()).Collect()
+                                                          : measured->second.Collect();
+        metric.label = labels;
+        lengths.add(std::move(metric));
+    }
+    for (const Family* family : {&answers, &asked, &failed, &lengths})
         families.push_back(family->done());
 }
 
@@ -312,6 +346,7 @@ void addProcess(Families& families) {
 
 struct Metrics::Impl {
     std::map<lb::Endpoint, prometheus::Histogram> probes;
+    std::map<lb::Endpoint, prometheus::Histogram> blackouts;
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
@@ -322,6 +357,11 @@ void Metrics::observeProbe(const lb::Endpoint& backend, std::chrono::microsecond
     position->second.Observe(seconds(took));
 }
 
+void Metrics::observeBlackout(const lb::Endpoint& vip, std::chrono::steady_clock::duration length) {
+    const auto [position, isNew] = impl_->blackouts.try_emplace(vip, blackoutBuckets());
+    position->second.Observe(seconds(length));
+}
+
 void Metrics::forget(const lb::Endpoint& backend) {
     impl_->probes.erase(backend);
 }
@@ -329,6 +369,7 @@ void Metrics::forget(const lb::Endpoint& backend) {
 std::string Metrics::render(const StatusReport& report) const {
     Families families;
     addRouters(families, report.routers);
+    addVipProbes(families, report.vipProbes, impl_->blackouts);
     addChecks(families, report.checks);
     addBalancer(families, report);
     Family probes(MetricType::Histogram, "fairlead_backend_health_seconds",

@@ -1,6 +1,6 @@
 #pragma once
 // From a StatusReport to the Prometheus text format (prometheus-cpp's model and serializer). Counters are
-// read off the report; only the health-probe histogram is kept here. Control thread.
+// read off the report; only the histograms are kept here. Control thread.
 
 #include <memory>
 #include <string>
@@ -18,6 +18,8 @@ class Metrics {
 
     /// One health probe's duration, for fairlead_backend_health_seconds{backend}.
     void observeProbe(const lb::Endpoint& backend, std::chrono::microseconds took);
+    /// An outage of the service through the VIP that has ended, for fairlead_vip_blackout_seconds{vip}.
+    void observeBlackout(const lb::Endpoint& vip, std::chrono::steady_clock::duration length);
     /// Forgets a backend that left.
     void forget(const lb::Endpoint& backend);
 

@@ -114,6 +114,42 @@ Json routersJson(const StatusReport& report) {
     return all;
 }
 
+Json outageJson(const blackout::Outage& outage, TimePoint now) {
+    return {{"seconds", seconds(outage.length())},
+            {"endedSeconds", age(outage.ended, now)},
+            {"failures", outage.failures},
+            {"ownLink", outage.ownLink},
+            {"cause", outage.cause}};
+}
+
+Json vipProbesJson(const StatusReport& report) {
+    Json all = Json::array();
+    for (const blackout::Status& probe : report.vipProbes) {
+        Json json{{"target", lb::toString(probe.target)},
+                  {"answers", nullptr},
+                  {"sinceSeconds", age(probe.since, report.now)},
+                  {"intervalSeconds", seconds(probe.interval)},
+                  {"probes", probe.probes},
+                  {"failures", probe.failures},
+                  {"outages", probe.outageCount},
+                  {"outageSeconds", seconds(probe.outageTime)},
+                  {"currentOutage", nullptr},
+                  {"lastOutages", Json::array()}};
+        if (probe.answers != blackout::Answers::Unknown)
+            json["answers"] = probe.answers == blackout::Answers::Yes;
+        if (probe.current) {
+            blackout::Outage current = *probe.current;
+            current.ended = std::max(current.ended, report.now);  // it goes on
+            json["currentOutage"] = outageJson(current, report.now);
+            json["currentOutage"]["endedSeconds"] = nullptr;
+        }
+        for (const blackout::Outage& outage : probe.outages)
+            json["lastOutages"].push_back(outageJson(outage, report.now));
+        all.push_back(std::move(json));
+    }
+    return all;
+}
+
 Json checksJson(const StatusReport& report) {
     Json all = Json::array();
     for (const checks::CheckStatus& check : report.checks) {
@@ -215,6 +251,7 @@ std::string toJson(const StatusReport& report) {
                     {"uptimeSeconds", age(report.started, report.now)},
                     {"router", firstRouterJson(report)},
                     {"routers", routersJson(report)},
+                    {"vipProbes", vipProbesJson(report)},
                     {"checks", checksJson(report)},
                     {"balancer", balancerJson(report)},
                     {"backends", backendsJson(report)},

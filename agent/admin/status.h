@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/blackout/outage_meter.h"
 #include "agent/checks/check_runner.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/vrrp/options.h"
@@ -24,6 +25,7 @@ struct StatusReport {
     std::vector<vrrp::RouterOptions> routerOptions;
     std::vector<vrrp::RouterStatus> routers;  ///< one for each of routerOptions, in their order
     std::string priorityExplanation;          ///< "100 + 11 (lb)"
+    std::vector<blackout::Status> vipProbes;  ///< of the service through the VIP; empty: it isn't asked
     std::vector<checks::CheckStatus> checks;
     std::vector<lb::BackendView> backends;
     lb::ProxyStatistics balancer;

@@ -72,13 +72,15 @@ int cleanUp(const ConfigurationFlags& flags, Streams streams) {
                        "/etc/kubernetes/manifests\n";
         return kWrong;
     }
-    if (const auto mistake = config::vipThatIsTheHosts(*configuration, config::readHostFacts(""))) {
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    if (const auto mistake = config::vipThatIsTheHosts(*configuration, host)) {
         streams.err << *mistake << '\n';
         return kWrong;
     }
     Cleanup cleanup(streams);
     cleanup.addresses(*configuration);
-    const auto derived = config::derive(*configuration, config::readHostFacts(""));
+    const auto derived = config::derive(*configuration, host);
     cleanup.rules(derived ? derived->configuration : *configuration);
     cleanup.file(configuration->backends.cacheFile);
     cleanup.file(configuration->logging.historyFile);

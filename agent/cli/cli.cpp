@@ -38,12 +38,8 @@ std::string unknownCommand(const CLI::App& app, int argc, const char* const* arg
 
 }  // namespace
 
-int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
-    CLI::App app{"fairlead: one address for a kubeadm control plane that stays up"};
-    app.name("fairlead");
-    app.require_subcommand(1);
-    app.set_version_flag("--version", kVersion);
-    app.footer(
+void addAll(Commands& commands) {
+    commands.app.footer(
         "Examples:\n"
         "  fairlead manifest pod --vip 10.10.1.108 --image IMAGE > /etc/kubernetes/manifests/fairlead.yaml\n"
         "  fairlead validate --config fairlead.yaml\n"
@@ -51,7 +47,6 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
         "  fairlead status\n"
         "\n"
         "Exit codes: 0 done, 1 the input or the state is wrong, 2 usage.");
-    Commands commands{.app = app, .streams = {.out = out, .err = err}, .chosen = {}};
     addRun(commands);
     addValidate(commands);
     addManifest(commands);
@@ -62,7 +57,18 @@ int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err
     addPreflight(commands);
     addImport(commands);
     addCleanup(commands);
+    addCompletion(commands);
+    addManual(commands);
     addVersion(commands);
+}
+
+int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
+    CLI::App app{"fairlead: one address for a kubeadm control plane that stays up"};
+    app.name("fairlead");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", kVersion);
+    Commands commands{.app = app, .streams = {.out = out, .err = err}, .chosen = {}};
+    addAll(commands);
     if (const std::string unknown = unknownCommand(app, argc, argv); !unknown.empty()) {
         err << "fairlead: " << unknown << '\n';
         return kUsage;

@@ -66,7 +66,12 @@ void addCleanup(Commands& commands);
 void addPreflight(Commands& commands);
 void addImport(Commands& commands);
 void addManifest(Commands& commands);
+void addCompletion(Commands& commands);
+void addManual(Commands& commands);
 void addVersion(Commands& commands);
+
+/// Everything above, and the examples.
+void addAll(Commands& commands);
 
 /// The whole command line; what main() returns.
 int main(int argc, const char* const* argv, std::ostream& out, std::ostream& err);

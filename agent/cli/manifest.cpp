@@ -45,6 +45,10 @@ std::vector<std::string> outOfReach(const config::Configuration& configuration,
     require(kSettingsDirectory, "loadBalancer.healthCheck.clientKeyFile",
             configuration.healthCheck.clientKeyFile);
     require(kSettingsDirectory, "vrrp.authentication.keyFile", configuration.keyFile);
+    require(kSettingsDirectory, "admin.tls.certFile", configuration.adminSecurity.certFile);
+    require(kSettingsDirectory, "admin.tls.keyFile", configuration.adminSecurity.keyFile);
+    require(kSettingsDirectory, "admin.tls.clientCAFile", configuration.adminSecurity.clientCaFile);
+    require(kSettingsDirectory, "admin.tokenFile", configuration.adminSecurity.tokenFile);
     require(kStateDirectory, "vrrp.authentication.replayFile", configuration.replayFile);
     require(kStateDirectory, "backends.cacheFile", configuration.backends.cacheFile);
     require(kStateDirectory, "logging.historyFile", configuration.logging.historyFile);
@@ -91,7 +95,8 @@ int printPod(ConfigurationFlags& flags, Role role, const std::string& image, Str
         }
     }
     if (!flags.file().empty()) arguments.insert(arguments.begin(), "--config=" + flags.file());
-    streams.out << podManifest(role, image, configuration->admin, arguments);
+    streams.out << podManifest(role, image, configuration->admin,
+                               !configuration->adminSecurity.certFile.empty(), arguments);
     return kDone;
 }
 
@@ -122,11 +127,14 @@ void addPod(Commands& commands, CLI::App& parent) {
 
 void addRbac(Commands& commands, CLI::App& parent) {
     CLI::App* command =
-        parent.add_subcommand("rbac", "The right to read Nodes, and how to make the identity");
+        parent.add_subcommand("rbac", "The rights of the agent, and how to make its identity");
     command->footer("Examples:\n  fairlead manifest rbac | kubectl apply -f -");
-    command->callback([&commands] {
-        commands.chosen = [&commands] {
-            commands.streams.out << rbacManifest();
+    const auto events = std::make_shared<bool>(true);
+    command->add_flag("--events,!--no-events", *events,
+                      "With the right to write Events about the VIP (the default), or without");
+    command->callback([&commands, events] {
+        commands.chosen = [&commands, events] {
+            commands.streams.out << rbacManifest(*events);
             return kDone;
         };
     });

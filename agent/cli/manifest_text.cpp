@@ -124,17 +124,18 @@ constexpr const char* kVolumes =
       type: DirectoryOrCreate
 )";
 
-std::string probe(const std::string& name, const std::string& path, const lb::Endpoint& admin,
+std::string probe(const std::string& name, const std::string& path, const lb::Endpoint& admin, bool tls,
                   const std::string& timing) {
     const std::string host = admin.address.is_unspecified() ? (admin.address.is_v6() ? "::1" : "127.0.0.1")
                                                             : admin.address.to_string();
     return "    " + name + ":\n      httpGet:\n        host: " + quoted(host) +
-           "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" + timing;
+           "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" +
+           (tls ? "        scheme: HTTPS\n" : "") + timing;
 }
 
 }  // namespace
 
-std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin,
+std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin, bool adminTls,
                         const std::vector<std::string>& arguments) {
     const bool worker = role == Role::Worker;
     std::string text = std::string(worker ? kWorkerHead : kControlPlaneHead) + kSpec;
@@ -142,21 +143,26 @@ std::string podManifest(Role role, const std::string& image, const lb::Endpoint&
     for (const std::string& argument : arguments)
         text += "    - " + quoted(argument) + "\n";
     text += kEnvironment;
-    text += probe("livenessProbe", "/healthz", admin,
+    text += probe("livenessProbe", "/healthz", admin, adminTls,
                   "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
                   "failureThreshold: 6\n");
-    text += probe("readinessProbe", "/readyz", admin, "      periodSeconds: 5\n      timeoutSeconds: 2\n");
+    text += probe("readinessProbe", "/readyz", admin, adminTls,
+                  "      periodSeconds: 5\n      timeoutSeconds: 2\n");
     return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }
 
-std::string rbacManifest() {
-    return R"(# What fairlead may do in the cluster: read Nodes, nothing else.
-#
+std::string rbacManifest(bool events) {
+    std::string text = "# What fairlead may do in the cluster: read Nodes";
+    text += events ? ", and tell of the VIP by Events; nothing else.\n" : "; nothing else.\n";
+    text += R"(#
 #   fairlead manifest rbac | kubectl apply -f -
 #
 # Its identity, on every control-plane host (older kubeadm also wants --config FILE):
 #
 #   (umask 077; kubeadm kubeconfig user --client-name fairlead > /etc/kubernetes/fairlead.conf)
+#
+# It is valid for a year, and `kubeadm certs renew` doesn't know it: make it anew in time. The agent warns from 30 days
+# before, takes up the new file by itself, and falls back on admin.conf once the old one has expired.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -165,7 +171,14 @@ rules:
 - apiGroups: [""]
   resources: ["nodes"]
   verbs: ["get", "list", "watch"]
----
+)";
+    if (events) {
+        text += R"(- apiGroups: [""]
+  resources: ["events"]
+  verbs: ["create"]
+)";
+    }
+    return text + R"(---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:

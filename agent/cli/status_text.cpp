@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -33,6 +34,15 @@ double number(const Json& object, const char* key, double otherwise = -1) {
 
 std::string age(const Json& object, const char* key) {
     return ageText(number(object, key));
+}
+
+/// As age, but where it counts to the hundredth of a second.
+std::string length(const Json& object, const char* key) {
+    const double seconds = number(object, key);
+    if (seconds < 0 || seconds >= 60) return ageText(seconds);
+    const auto hundredths = std::lround(seconds * 100);
+    const std::string fraction = std::to_string(hundredths % 100);
+    return std::to_string(hundredths / 100) + "." + (fraction.size() < 2 ? "0" : "") + fraction + "s";
 }
 
 std::string interval(const Json& object, const char* key) {
@@ -130,6 +140,43 @@ void addPeers(Page& page, const Json& routers) {
     }
 }
 
+/// "no answer for 0.5s now"; "answers since 12s; last outage 0.75s, 12s ago: Connection refused"
+std::string serviceText(const Json& probe) {
+    const Json& answers = at(probe, "answers");
+    std::string words = text(probe, "target");
+    if (!answers.is_boolean()) return words + " has not answered yet";
+    const Json& current = at(probe, "currentOutage");
+    if (answers == false) {
+        return words + " does not answer, for " + length(current, "seconds") + ": " + text(current, "cause");
+    }
+    words += " answers, since " + age(probe, "sinceSeconds");
+    if (number(probe, "outages", 0) > 0) {
+        words += "; " + text(probe, "outages") +
+                 (text(probe, "outages") == "1" ? " outage, " : " outages, ") +
+                 length(probe, "outageSeconds") + " in all";
+    }
+    return words;
+}
+
+void addVipProbes(Page& page, const Json& probes) {
+    if (!probes.is_array() || probes.empty()) return;
+    page.blank();
+    for (const Json& probe : probes)
+        page.line(serviceText(probe), at(probe, "answers") == false);
+    constexpr std::size_t kShown = 3;
+    std::vector<Row> rows{{"OUTAGE OF", "LENGTH", "ENDED", "CAUSE"}};
+    for (const Json& probe : probes) {
+        const Json& outages = at(probe, "lastOutages");
+        if (!outages.is_array()) continue;
+        for (std::size_t i = 0; i < std::min(outages.size(), kShown); ++i) {
+            const Json& outage = outages[i];
+            rows.push_back({text(probe, "target"), length(outage, "seconds"),
+                            age(outage, "endedSeconds") + " ago", text(outage, "cause")});
+        }
+    }
+    page.table(rows);
+}
+
 const Json* backendIn(const Json* status, const std::string& endpoint) {
     if (!status) return nullptr;
     for (const Json& backend : at(*status, "backends")) {
@@ -202,6 +249,7 @@ std::string statusText(const Json& status, const Json* earlier, StatusStyle styl
     if (routers.is_array() && routers.empty()) page.line("No VIP: the balancer works alone");
     addRouters(page, routers);
     addPeers(page, routers);
+    addVipProbes(page, at(status, "vipProbes"));
     addBackends(page, status, earlier);
     const Json& balancer = at(status, "balancer");
     page.line("  listening on " + list(at(balancer, "listeners")) + "; backends from " +

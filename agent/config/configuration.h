@@ -32,9 +32,16 @@ class Origins {
     std::map<std::string, std::string> origins_;
 };
 
+/// How the service is asked through the VIP, to measure how long it doesn't answer.
+struct VipProbe {
+    std::chrono::milliseconds interval{250};  ///< 0: not at all
+    std::chrono::milliseconds timeout{250};
+};
+
 struct Vip {
     std::vector<boost::asio::ip::address> addresses;  ///< none: the balancer alone, as on a worker
     std::string interface;                            ///< empty: derived from the host's subnets and routes
+    VipProbe probe;
 };
 
 struct Kubernetes {
@@ -48,6 +55,7 @@ struct Kubernetes {
     } addressFamily = Family::Auto;  ///< auto: that of the first VIP
     /// This host's; empty: it isn't read.
     std::string apiServerManifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+    bool events = true;  ///< an Event on this host's Node for each move of the VIP, where it may write it
 };
 
 struct Backends {
@@ -61,6 +69,15 @@ struct Backends {
 
 /// Where connections are balanced; Auto becomes Proxy or Nat at start.
 enum class DataPath : std::uint8_t { Proxy, Nat, Dsr, Auto };
+
+/// Who may ask the admin address what; empty: not asked for.
+struct AdminSecurity {
+    std::string certFile;      ///< admin.tls.certFile; makes it https
+    std::string keyFile;       ///< admin.tls.keyFile
+    std::string clientCaFile;  ///< admin.tls.clientCAFile
+    std::string tokenFile;     ///< admin.tokenFile
+    bool insecure = false;     ///< not on a loopback address, and yet without TLS or to everybody
+};
 
 struct Logging {
     logging::Format format = logging::Format::Text;
@@ -83,6 +100,7 @@ struct Configuration {
     lb::HealthCheckOptions healthCheck;   ///< loadBalancer.healthCheck
     Backends backends;
     lb::Endpoint admin;  ///< admin.bind
+    AdminSecurity adminSecurity;
     Logging logging;
     Origins origins;
     /// This host's on vip.interface, without the VIPs; from derive().

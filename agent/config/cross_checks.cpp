@@ -45,6 +45,7 @@ class CrossChecks {
         listeners();
         dataPath();
         balancing();
+        adminSecurity();
         healthCheck();
         backends();
     }
@@ -283,6 +284,28 @@ class CrossChecks {
             warning(path,
                     "the health check is an API server's, and an API server doesn't understand the PROXY "
                     "protocol");
+        }
+    }
+
+    void adminSecurity() {
+        const AdminSecurity& security = c_.adminSecurity;
+        const bool tls = !security.certFile.empty();
+        if (tls && security.keyFile.empty())
+            error("admin.tls.keyFile", "must be given beside admin.tls.certFile");
+        if (!tls && !security.keyFile.empty())
+            error("admin.tls.certFile", "must be given beside admin.tls.keyFile");
+        if (!tls && !security.clientCaFile.empty())
+            error("admin.tls.clientCAFile", "needs admin.tls.certFile and admin.tls.keyFile");
+        if (c_.admin.address.is_loopback() || security.insecure) return;
+        const std::string where = lb::toString(c_.admin) + " can be reached by others";
+        if (!tls) {
+            error("admin.bind", where +
+                                    "; give admin.tls.certFile and admin.tls.keyFile, or set "
+                                    "admin.insecure: true, or bind it to 127.0.0.1");
+        } else if (security.tokenFile.empty() && security.clientCaFile.empty()) {
+            error("admin.bind", where +
+                                    "; give admin.tokenFile or admin.tls.clientCAFile, or set "
+                                    "admin.insecure: true");
         }
     }
 

@@ -270,6 +270,14 @@ Derivation::Error Derivation::apiServer() {
             note("loadBalancer.healthCheck.caFile " + c.healthCheck.caFile + ", the --client-ca-file in " +
                  manifest.file);
         }
+        const bool https = c.healthCheck.type == lb::HealthCheckType::Https;
+        if (manifest.anonymousAuth == false && https && !manifest.kubeletClientCertificate.empty() &&
+            !given("loadBalancer.healthCheck.clientCertFile")) {
+            c.healthCheck.clientCertFile = manifest.kubeletClientCertificate;
+            c.healthCheck.clientKeyFile = manifest.kubeletClientKey;
+            note("loadBalancer.healthCheck.clientCertFile " + c.healthCheck.clientCertFile +
+                 ", since --anonymous-auth=false stands in " + manifest.file);
+        }
     }
     if (c.vip.addresses.empty() || !c.backends.fixed.empty() || c.backends.kubernetes.kubeconfig.empty())
         return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/config/admin_keys.h"
 #include "agent/config/key_access.h"
 
 namespace fairlead::config {
@@ -136,6 +137,16 @@ void addVip(std::vector<Key>& table) {
                         .help = "The interface that carries the VIP and the election.",
                         .whenAbsent = "the one whose subnet holds the VIP, else the default route's"},
                        FAIRLEAD_FIELD(vip.interface), parseInterfaceName));
+    table.push_back(
+        withDuration(Key{.path = "vip.probe.interval",
+                         .flag = "--vip-probe-interval",
+                         .type = "duration",
+                         .help = "How often this host asks whether the balancer answers through the VIP, to "
+                                 "measure outages; see blackout.md. 0s: never."},
+                     FAIRLEAD_FIELD(vip.probe.interval), kNone, hours(1)));
+    table.push_back(withDuration(
+        Key{.path = "vip.probe.timeout", .type = "duration", .help = "An answer that takes longer is none."},
+        FAIRLEAD_FIELD(vip.probe.timeout), kShortest, hours(1)));
 }
 
 void addVrrp(std::vector<Key>& table) {
@@ -465,6 +476,13 @@ void addBackends(std::vector<Key>& table) {
                      .type = "auto, ipv4 or ipv6",
                      .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
                  FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(
+        withBoolean({.path = "backends.kubernetes.events",
+                     .flag = "--events",
+                     .type = "true or false",
+                     .help = "Writes an Event on this host's Node whenever it takes or loses the VIP, if its "
+                             "identity may (kubectl describe node)."},
+                    FAIRLEAD_FIELD(backends.kubernetes.events)));
     table.push_back(withText(
         Key{.path = "backends.kubernetes.apiServerManifest",
             .flag = "--api-server-manifest",
@@ -481,14 +499,7 @@ void addBackends(std::vector<Key>& table) {
 }
 
 void addTail(std::vector<Key>& table) {
-    table.push_back(
-        {.path = "admin.bind",
-         .flag = "--admin-bind",
-         .type = "ADDRESS:PORT",
-         .help =
-             "Where /healthz, /readyz, /metrics and /status are served, over plain HTTP without a password.",
-         .set = [](Configuration& c, const std::string& text) { return store(c.admin, parseListener(text)); },
-         .get = [](const Configuration& c) { return Texts{lb::toString(c.admin)}; }});
+    addAdminKeys(table);
     table.push_back(withWord(Key{.path = "logging.format",
                                  .flag = "--log-format",
                                  .type = "text or json",

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <string_view>
 #include <utility>
 
+#include "agent/config/values.h"
 #include "agent/import/script_check.h"
 
 namespace fairlead::importing {
@@ -89,6 +91,8 @@ const Reasons kInstance{
     {"old_unicast_checksum", "is what keepalived before 1.4 did"},
     {"notify_deleted", kNoScripts},
 };
+
+constexpr std::string_view kLocalhost = "https://localhost";
 
 std::string firstOf(const Statement& statement) {
     return statement.words.size() > 1 ? statement.words[1] : "";
@@ -443,6 +447,11 @@ class Importer {
             return;
         }
         place(check, *target);
+        if (check.kind == "https" && !config::parseHttpsUrl(check.target)) {
+            draft_.drop(script.origin, "vrrp_script " + check.name,
+                        check.target + " names no address: fairlead resolves no names");
+            return;
+        }
         // keepalived's own default, where fairlead has another.
         if (!check.values.contains("interval"))
             check.values["interval"] = {.text = "1s", .comment = "keepalived's default"};
@@ -472,6 +481,9 @@ class Importer {
             case ScriptTarget::Kind::Https:
                 check.kind = "https";
                 check.target = target.text;
+                // The certificate is verified for `kubernetes`, whatever the address.
+                if (check.target.starts_with(kLocalhost))
+                    check.target.replace(0, kLocalhost.size(), "https://127.0.0.1");
                 break;
         }
         if (check.target == balancerPort_) check.name = "lb";

@@ -144,28 +144,33 @@ void checkReversePath(const config::Configuration& configuration, Findings& find
          .fix = "with one interface nothing; else sysctl -w net.ipv4.conf." + interface + ".rp_filter=2"});
 }
 
-void checkClock(const config::Configuration& configuration, Findings& findings) {
+/// adjtimex(2)
+bool clockIsKept() {
     timex clock{};
     const int state = adjtimex(&clock);
-    if (state >= 0 && (clock.status & STA_UNSYNC) == 0) return;
-    const bool matters = configuration.vrrp.authentication == vrrp::Authentication::Hmac;
-    findings.push_back({.severity = matters ? Severity::Warning : Severity::Note,
-                        .id = "clock",
-                        .what = "nothing keeps this host's clock right",
-                        .why = matters ? "beyond vrrp.authentication.window of difference the hosts reject "
-                                         "each other's advertisements"
-                                       : "certificates are checked against it; the election doesn't need it",
-                        .fix = "apt install chrony"});
+    return state >= 0 && (clock.status & STA_UNSYNC) == 0;
 }
 
 }  // namespace
+
+std::optional<Finding> clockFinding(bool synchronised, bool hmac) {
+    if (synchronised) return std::nullopt;
+    return Finding{.severity = hmac ? Severity::Warning : Severity::Note,
+                   .id = "clock",
+                   .what = "nothing keeps this host's clock right",
+                   .why = hmac ? "beyond vrrp.authentication.window of difference the hosts reject "
+                                 "each other's advertisements"
+                               : "certificates are checked against it; the election doesn't need it",
+                   .fix = "apt install chrony"};
+}
 
 void checkHost(const config::Configuration& configuration, bool agentRuns, Findings& findings) {
     if (!configuration.vip.addresses.empty()) checkCapabilities(findings);
     if (!agentRuns) checkPorts(configuration, findings);
     if (!configuration.vip.addresses.empty()) checkReversePath(configuration, findings);
     checkForwarding(configuration, findings);
-    checkClock(configuration, findings);
+    const bool hmac = configuration.vrrp.authentication == vrrp::Authentication::Hmac;
+    if (const auto finding = clockFinding(clockIsKept(), hmac)) findings.push_back(*finding);
 }
 
 }  // namespace fairlead::preflight

@@ -8,11 +8,13 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "agent/net/arp.h"
 #include "agent/net/claim_watch.h"
 #include "agent/net/descriptor.h"
 #include "agent/net/interface_info.h"
+#include "agent/net/neighbor_solicitation.h"
 #include "agent/net/vrrp_socket.h"
 #include "agent/preflight/checks.h"
 #include "agent/vrrp/packet.h"
@@ -75,21 +77,27 @@ class Listener {
                              .fix = "ip address show dev " + configuration_.vip.interface});
     }
 
-    /// "Is anybody there?", from nobody: RFC 5227 §2.1.1.
+    /// "Is anybody there?", from nobody: RFC 5227 §2.1.1, RFC 4862 §5.4.2.
     void probe() const {
         const net::Descriptor packet(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
         if (packet.get() < 0) return;
         for (const auto& vip : router_.addresses) {
-            if (!vip.is_v4()) continue;
-            const net::ArpFrame frame = net::arpProbe(interface_.link.mac, vip.to_v4());
-            sockaddr_ll to{};
-            to.sll_family = AF_PACKET;
-            to.sll_ifindex = interface_.link.index;
-            to.sll_halen = ETH_ALEN;
-            // An unanswered probe and one that could not be sent say the same: nothing is known.
-            [[maybe_unused]] const auto sent = sendto(packet.get(), frame.data(), frame.size(), 0,
-                                                      reinterpret_cast<const sockaddr*>(&to), sizeof to);
+            if (vip.is_v4()) {
+                send(packet, net::arpProbe(interface_.link.mac, vip.to_v4()));
+            } else {
+                send(packet, net::neighborProbe(interface_.link.mac, vip.to_v6()));
+            }
         }
+    }
+
+    void send(const net::Descriptor& packet, std::span<const std::uint8_t> frame) const {
+        sockaddr_ll to{};
+        to.sll_family = AF_PACKET;
+        to.sll_ifindex = interface_.link.index;
+        to.sll_halen = ETH_ALEN;
+        // An unanswered probe and one that could not be sent say the same: nothing is known.
+        [[maybe_unused]] const auto sent = sendto(packet.get(), frame.data(), frame.size(), 0,
+                                                  reinterpret_cast<const sockaddr*>(&to), sizeof to);
     }
 
     void receive(const net::VrrpSocket& socket) {

@@ -1,5 +1,6 @@
 """fairlead preflight: each finding provoked, and none on a healthy host."""
 
+import ctypes
 import json
 import subprocess
 
@@ -103,3 +104,139 @@ def test_missing_capabilities_are_named(host):
     run = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert run.returncode == 1
     assert "error: CAP_NET_RAW is missing" in run.stdout and "warning: CAP_SYS_NICE is missing" in run.stdout, run.stdout
+
+
+def all_findings(host, *arguments):
+    """{id: finding} with nothing left out, of a host whose only identity is what the arguments say."""
+    command = [binary(), "preflight", "--vip", VIP, "--ca-file", host.lab.authority.certificate, "-o", "json", *arguments]
+    run = subprocess.run(["nsenter", f"--net=/var/run/netns/{host.namespace}", "--", *command], capture_output=True, text=True, timeout=60)
+    return {each["id"]: each for each in json.loads(run.stdout)["findings"]}
+
+
+def clock_is_kept():
+    """adjtimex(2): of the machine, which the tests must not touch."""
+    clock = (ctypes.c_char * 256)()
+    state = ctypes.CDLL(None).adjtimex(clock)
+    unsynchronised = 0x40
+    return state >= 0 and not int.from_bytes(clock[40:44], "little") & unsynchronised
+
+
+def rp_filter(host, value):
+    for interface in ("all", "eth0"):
+        host.run("sysctl", "-q", "-w", f"net.ipv4.conf.{interface}.rp_filter={value}")
+
+
+def test_where_all_is_well_nothing_at_all_is_said(host):
+    rp_filter(host, 2)
+    server = host.stand_in()
+    kubeconfig = host.lab.authority.kubeconfig("admin", "/O=system:masters/CN=admin", "https://127.0.0.1:6443", host.directory)
+    findings = all_findings(host, "--kubeconfig", kubeconfig)
+    # The machine's own clock is as it is.
+    assert findings.keys() == (set() if clock_is_kept() else {"clock"})
+    assert server.process.alive
+
+
+def test_a_strict_reverse_path_filter_is_told(host):
+    rp_filter(host, 1)
+    found = all_findings(host)["reversePathFilter"]
+    assert found["severity"] == "note" and "eth0" in found["what"] and "net.ipv4.conf.eth0.rp_filter=2" in found["fix"]
+    rp_filter(host, 0)
+    assert "reversePathFilter" not in all_findings(host)
+
+
+def test_an_interface_that_is_down_is_told(host):
+    host.ip("link", "set", "eth0", "down")
+    code, findings = preflight(host, "--interface", "eth0")
+    assert code == 1 and "eth0 is down" in findings["interface"]["what"]
+
+
+def test_an_identity_that_may_not_list_nodes_is_told(host):
+    server = host.stand_in()
+    server.tell("answer", status=403, reason="Forbidden", message='nodes is forbidden: User "nobody" cannot list resource "nodes"')
+    kubeconfig = host.lab.authority.kubeconfig("admin", "/CN=nobody", "https://127.0.0.1:6443", host.directory)
+    code, findings = preflight(host, "--kubeconfig", kubeconfig)
+    assert code == 0 and kubeconfig in findings["permission"]["what"] and "fairlead manifest rbac" in findings["permission"]["fix"], findings
+
+
+def test_a_host_that_has_an_ipv6_vip_is_named_by_its_mac(lab):
+    vip = "fd00:10::108"
+    host = lab.host("master1", "10.10.1.83", ipv6="fd00:10::83/64")
+    squatter = lab.host("squatter", "10.10.1.66", ipv6="fd00:10::66/64")
+    lab.wait_for(lambda: "fe80::" in (text := host.ip("-6", "address", "show", "dev", "eth0")) and "tentative" not in text, 10, "the link-local address")
+    assert preflight(host, vip=vip) == (0, {})
+    squatter.ip("address", "add", f"{vip}/128", "dev", "eth0", "nodad")
+    mac = squatter.ip("-br", "link", "show", "eth0").split()[2]
+    code, findings = preflight(host, vip=vip)
+    assert code == 1 and mac in findings["vipInUse"]["what"] and vip in findings["vipInUse"]["what"]
+    assert "fd00:10::83" not in squatter.ip("-6", "neighbour", "show")
+
+
+def paired(lab, hosts, *arguments, wait=6):
+    """{host name: (exit code, {id: finding})} of preflights that run on all of them at the same time."""
+    running = {}
+    for host in hosts:
+        command = [binary(), "preflight", "--vip", VIP, "--ca-file", lab.authority.certificate, "-o", "json", "--wait", str(wait), *arguments]
+        for other in hosts:
+            command += ["--with", other.address] if other is not host else []
+        running[host.name] = subprocess.Popen(["nsenter", f"--net=/var/run/netns/{host.namespace}", "--", *command], stdout=subprocess.PIPE, text=True)
+    results = {}
+    for name, process in running.items():
+        text, _ = process.communicate(timeout=120)
+        findings = {each["id"]: each for each in json.loads(text)["findings"]}
+        for usual in ("clock", "noKubeconfig", "reversePathFilter"):
+            findings.pop(usual, None)
+        results[name] = (process.returncode, findings)
+    return results
+
+
+@pytest.fixture
+def pair(lab):
+    return lab.masters(2)
+
+
+def drop(host, *match):
+    """On its way in."""
+    host.run("nft", "add", "table", "inet", "test")
+    host.run("nft", "add", "chain", "inet", "test", "in", "{ type filter hook input priority 0; }")
+    host.run("nft", "add", "rule", "inet", "test", "in", *match, "drop")
+
+
+def test_hosts_between_which_everything_passes_hear_nothing_bad(lab, pair):
+    assert paired(lab, pair, wait=60) == {"master1": (0, {}), "master2": (0, {})}
+    assert paired(lab, pair, "--transport", "unicast", "--peer", pair[0].address, "--peer", pair[1].address, wait=60) == {"master1": (0, {}), "master2": (0, {})}
+
+
+def test_a_filter_for_protocol_112_is_found_and_its_direction_told(lab, pair):
+    drop(pair[1], "ip", "protocol", "112")
+    results = paired(lab, pair)
+    assert results["master1"][0] == 1 and "10.10.1.84 is heard here, but it doesn't hear this host" in results["master1"][1]["peerDeaf"]["what"]
+    assert results["master2"][0] == 1 and "nothing of 10.10.1.83" in results["master2"][1]["peerUnheard"]["what"]
+
+
+def test_a_filter_for_multicast_alone_is_found(lab, pair):
+    for host in pair:
+        drop(host, "ip", "daddr", "224.0.0.18")
+    code, findings = paired(lab, pair)["master1"]
+    assert code == 1 and "though unicast does" in findings["peerUnheard"]["what"] and "vrrp.transport: unicast" in findings["peerUnheard"]["fix"]
+    assert paired(lab, pair, "--transport", "unicast", "--peer", pair[0].address, "--peer", pair[1].address, wait=60)["master1"] == (0, {})
+
+
+def test_a_smaller_mtu_on_the_way_is_found(lab, pair):
+    # The switch's port towards the other passes small frames only, as a tunnel does.
+    lab._ip("link", "set", "master2", "mtu", "1400")
+    pair[1].ip("link", "set", "eth0", "mtu", "1500")
+    code, findings = paired(lab, pair)["master2"]
+    assert code == 0 and "packets of 1500 bytes from 10.10.1.83 don't arrive" in findings["mtu"]["what"], findings
+
+
+def test_a_probe_is_no_advertisement_to_those_who_run(lab, pair):
+    for number, host in enumerate(pair):
+        host.start_agent({"vip": {"addresses": [VIP]}, "vrrp": {"priority": 110 - number}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]}})
+    lab.wait_for(lambda: [host.agent.state for host in pair] == ["MASTER", "BACKUP"], 10, "the VIP")
+    assert paired(lab, pair, wait=60) == {"master1": (0, {}), "master2": (0, {})}
+    assert [host.agent.metrics("vrrp_packets_rejected_total") for host in pair] == [0, 0]
+
+
+def test_what_with_names_must_be_an_address(host):
+    run = subprocess.run([binary(), "preflight", "--vip", VIP, "--with", "master2"], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1 and "--with: 'master2'" in run.stderr, run.stderr

@@ -50,6 +50,21 @@ inline admin::StatusReport fullReport() {
     router.transitions = {{{vrrp::State::Initialize, vrrp::State::Backup}, 1},
                           {{vrrp::State::Backup, vrrp::State::Master}, 2}};
     report.priorityExplanation = "100 + 11 (lb)";
+    report.vipProbes = {
+        {.target = *lb::parseEndpoint("10.10.1.108:16443"),
+         .interval = 250ms,
+         .answers = blackout::Answers::No,
+         .since = now - 500ms,
+         .probes = 1000,
+         .failures = 5,
+         .outageCount = 1,
+         .outageTime = 750ms,
+         .current = blackout::Outage{.started = now - 500ms,
+                                     .ended = now - 250ms,
+                                     .cause = "no answer within 250ms",
+                                     .failures = 2},
+         .outages = {
+             {.started = now - 60s, .ended = now - 59250ms, .cause = "Connection refused", .failures = 3}}}};
     report.checks = {
         {.name = "lb", .up = true, .decided = true, .weight = 11, .detail = "port 16443 is listening"},
         {.name = "etcd", .up = false, .decided = false, .weight = -5, .detail = ""}};

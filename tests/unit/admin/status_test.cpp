@@ -88,9 +88,9 @@ TEST(Status, KeepsTheOrderOfItsKeys) {
     std::vector<std::string> names;
     for (const auto& [name, value] : ordered.items())
         names.push_back(name);
-    EXPECT_THAT(names,
-                testing::ElementsAre("nodeName", "version", "uptimeSeconds", "router", "routers", "checks",
-                                     "balancer", "backends", "leavingBackends", "kubernetes", "warnings"));
+    EXPECT_THAT(names, testing::ElementsAre("nodeName", "version", "uptimeSeconds", "router", "routers",
+                                            "vipProbes", "checks", "balancer", "backends", "leavingBackends",
+                                            "kubernetes", "warnings"));
 }
 
 TEST(Status, WhatIsMissingIsNullAndEveryKeyIsThere) {

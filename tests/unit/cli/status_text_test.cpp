@@ -32,6 +32,8 @@ TEST(StatusText, ShowsHolderCausePeersBackendsAndChecksWithin80Columns) {
                              "because: no advertisement for 3.61 s", "rejected: authentication 3",
                              "10.10.1.84  ipv4    101       1.0s", "02:00:5e:10:00:01 claimed 10.10.1.108",
                              "10.10.1.84:6443: connect: Connection refused", "backends from kubernetes",
+                             "10.10.1.108:16443 answers, since 11s; 1 outage, 0.75s in all",
+                             "10.10.1.108:16443  0.75s   11s ago  Connection refused",
                              "identity: /etc/kubernetes/fairlead.conf"}) {
         EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
     }
@@ -39,6 +41,16 @@ TEST(StatusText, ShowsHolderCausePeersBackendsAndChecksWithin80Columns) {
     for (std::string line; std::getline(lines, line);)
         EXPECT_LE(line.size(), 80U) << line;
     EXPECT_EQ(text.find('\033'), std::string::npos);
+}
+
+TEST(StatusText, SaysForHowLongTheVipHasNotAnswered) {
+    Json status = example();
+    status["vipProbes"][0]["answers"] = false;
+    EXPECT_NE(statusText(status, nullptr, {})
+                  .find("10.10.1.108:16443 does not answer, for 0.50s: no answer within 250ms"),
+              std::string::npos);
+    status["vipProbes"][0]["answers"] = nullptr;
+    EXPECT_NE(statusText(status, nullptr, {}).find("has not answered yet"), std::string::npos);
 }
 
 TEST(StatusText, ColoursWhatNeedsAHand) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -101,6 +102,30 @@ TEST(Import, NothingOfTheClassicPairIsDroppedSilently) {
         }
     }
 }
+
+class Style : public testing::TestWithParam<const char*> {};
+
+/// Each folder of styles/ has a pair that keepalived -t and haproxy -c accept, and all that is printed for
+/// it.
+TEST_P(Style, IsCarriedAsExpectedAndWhatIsNotIsNamed) {
+    const std::string folder = std::string("/tests/unit/import/styles/") + GetParam() + "/";
+    const Imported result =
+        importPair({.name = "keepalived.conf", .text = fileText(folder + "keepalived.conf")},
+                   {.name = "haproxy.cfg", .text = fileText(folder + "haproxy.cfg")}, none);
+    EXPECT_EQ(result.configuration, fileText(folder + "fairlead.yaml"));
+    configured(result);
+}
+
+INSTANTIATE_TEST_SUITE_P(Import, Style,
+                         testing::Values("ansible-tabs", "comments-everywhere", "definitions",
+                                         "ipv6-version-3", "kubeadm-guide", "kubespray-like",
+                                         "one-line-blocks", "openshift-like", "two-instances",
+                                         "unicast-cloud"),
+                         [](const auto& style) {
+                             std::string name = style.param;
+                             std::ranges::replace(name, '-', '_');
+                             return name;
+                         });
 
 TEST(Import, DefaultsAreKeepalivedsOwn) {
     const Configuration c = configured(imported(kKeepalived, kHaproxy));

@@ -30,7 +30,9 @@ TEST(Buckets, WhenABackendGoesDownOnlyItsOwnBucketsMoveAndTheyComeBack) {
             const auto after = bucketTable(all, kSize);
             for (std::size_t i = 0; i < kSize; ++i) {
                 ASSERT_NE(after[i], down);
-                if (before[i] != down) ASSERT_EQ(after[i], before[i]);
+                if (before[i] != down) {
+                    ASSERT_EQ(after[i], before[i]);
+                }
             }
             EXPECT_LE(static_cast<double>(moved(before, after)) / kSize, 1.0 / static_cast<double>(n) + 0.02);
             all[down].usable = true;
