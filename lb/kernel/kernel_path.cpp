@@ -348,6 +348,11 @@ void KernelPath::Impl::removeAll() {
                  {{"cause", error.what()}});
         }
     }
+    try {
+        conntrack->forgetUnserved(options.services);
+    } catch (const std::exception& error) {
+        tell(Severity::Warning, "entries of conntrack are left behind", {{"cause", error.what()}});
+    }
 }
 
 KernelPath::KernelPath(KernelOptions options, std::unique_ptr<Ruleset> ruleset, EventSink sink)
