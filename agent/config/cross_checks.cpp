@@ -238,7 +238,8 @@ class CrossChecks {
                         "by the hosts' own addresses at that port they see whether the others' rules work");
             }
         }
-        for (const char* key : {"connectTimeout", "idleTimeout", "maxConnections", "accessLog"}) {
+        for (const char* key : {"connectTimeout", "idleTimeout", "maxConnections", "accessLog", "preferLocal",
+                                "slowStart", "rebalance.rate", "proxyProtocol"}) {
             if (given(head + key)) warning(head + key, "has no effect with dataPath: " + name);
         }
         if (dsr && given(head + "algorithm"))
