@@ -205,13 +205,7 @@ void Worker::handle(EventSource& source, std::uint32_t events) {
 
 void Worker::adoptOptions() {
     connectLimits_.setDelay(shared_.live.connectTimeout);
-    if (const Algorithm algorithm = shared_.live.algorithm; algorithm != picker_.algorithm()) {
-        picker_.setAlgorithm(algorithm, now_);
-        ProxyOptions options = shared_.options;
-        options.algorithm = algorithm;
-        rebalancer_ = Rebalancer(rebalanceOptions(options), options.slowStart, options.workers);
-        if (snapshot_) rebalancer_.adopt(snapshot_, now_);
-    }
+    picker_.setAlgorithm(shared_.live.algorithm, now_);
     nextIdleSweep_ = now_;
 }
 
