@@ -151,7 +151,7 @@ class VipProber::Target : public std::enable_shared_from_this<VipProber::Target>
     bool stopped_ = false;
 };
 
-VipProber::VipProber(asio::io_context& context, Options options, Ended ended) {
+VipProber::VipProber(asio::io_context& context, const Options& options, const Ended& ended) {
     for (const lb::Endpoint& target : options.targets)
         targets_.push_back(std::make_shared<Target>(context, target, options, ended));
 }

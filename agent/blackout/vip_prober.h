@@ -36,7 +36,7 @@ class VipProber {
     /// Called when an outage is over.
     using Ended = std::function<void(const lb::Endpoint& target, const Outage& outage)>;
 
-    VipProber(boost::asio::io_context& context, Options options, Ended ended);
+    VipProber(boost::asio::io_context& context, const Options& options, const Ended& ended);
     ~VipProber();
     VipProber(const VipProber&) = delete;
     VipProber& operator=(const VipProber&) = delete;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "agent/cli/table.h"
 
@@ -93,10 +94,14 @@ std::string counts(const std::string& what, const Json& counted) {
     if (!counted.is_object()) return result;
     for (const auto& [reason, count] : counted.items()) {
         if (!count.is_number_integer() || count.get<std::int64_t>() == 0) continue;
-        result +=
-            (result.empty() ? what + ": " : ", ") + reason + " " + std::to_string(count.get<std::int64_t>());
+        result.append(result.empty() ? what + ": " : ", ").append(reason).append(" ");
+        result += std::to_string(count.get<std::int64_t>());
     }
     return result;
+}
+
+std::string madeUp(std::string priority, const std::string& parts) {
+    return std::move(priority.append(" = ").append(parts));
 }
 
 void addRouters(Page& page, const Json& routers) {
@@ -106,7 +111,7 @@ void addRouters(Page& page, const Json& routers) {
         const std::string priority = text(router, "priority");
         rows.push_back({list(at(router, "addresses")), text(router, "virtualRouterID"), text(router, "state"),
                         age(router, "sinceSeconds"),
-                        parts == "-" || parts == priority ? priority : priority + " = " + parts,
+                        parts == "-" || parts == priority ? priority : madeUp(priority, parts),
                         interval(router, "advertIntervalSeconds"), text(router, "interface")});
     }
     page.table(rows);

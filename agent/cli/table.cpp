@@ -49,11 +49,12 @@ std::string ageText(double seconds) {
         return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "s";
     }
     const auto whole = static_cast<std::int64_t>(std::min(seconds, 1e12));
+    constexpr std::int64_t kHour = 3600;
     if (whole < 120) return std::to_string(whole) + "s";
     if (whole < 600) return two(whole / 60, 'm', whole % 60, 's');
-    if (whole < 3 * 3600) return std::to_string(whole / 60) + "m";
-    if (whole < 8 * 3600) return two(whole / 3600, 'h', whole / 60 % 60, 'm');
-    if (whole < 48 * 3600) return std::to_string(whole / 3600) + "h";
+    if (whole < 3 * kHour) return std::to_string(whole / 60) + "m";
+    if (whole < 8 * kHour) return two(whole / 3600, 'h', whole / 60 % 60, 'm');
+    if (whole < 48 * kHour) return std::to_string(whole / 3600) + "h";
     return two(whole / 86400, 'd', whole / 3600 % 24, 'h');
 }
 

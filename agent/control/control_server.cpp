@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 namespace fairlead::control {
@@ -38,7 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         timer_.async_wait([weak = weak_from_this()](const error_code& error) {
             const auto self = weak.lock();
             error_code ignored;
-            if (!error && self) static_cast<void>(self->socket_.close(ignored));
+            if (!error && self) std::ignore = self->socket_.close(ignored);
         });
         boost::asio::async_read_until(socket_, boost::asio::dynamic_buffer(request_, kMaxRequest), '\n',
                                       [self = shared_from_this()](const error_code& error, std::size_t size) {

@@ -23,11 +23,11 @@ struct Recorder::Writing {
         std::unique_lock lock(mutex);
         while (true) {
             changed.wait(lock, [this] { return next || stop; });
-            if (!next) return;
-            const std::string text = *std::exchange(next, std::nullopt);
+            const std::optional<std::string> text = std::exchange(next, std::nullopt);
+            if (!text) return;
             busy = true;
             lock.unlock();
-            const auto written = files::replaceFile(file, text, files::Durability::Host);
+            const auto written = files::replaceFile(file, *text, files::Durability::Host);
             if (!written && !std::exchange(failed, true))
                 logging::warning("agent", "cannot keep the history of events", {{"cause", written.error()}});
             failed = !written;

@@ -201,6 +201,12 @@ std::vector<Service> services(const HaproxyFile& file) {
     return found;
 }
 
+std::string withValue(std::string word, const std::string& value) {
+    word += ' ';
+    word += value;
+    return word;
+}
+
 class Importer {
   public:
     Importer(const HaproxyFile& file, Draft& draft) : file_(file), draft_(draft) {}
@@ -266,11 +272,8 @@ class Importer {
             option(line, first);
         } else if (word == "http-check" || word == "tcp-check") {
             httpCheck(line);
-        } else if (word == "default_backend") {
-            // Led to the servers.
-        } else if (word == "description" || word == "enabled") {
-            // Says nothing.
-        } else {
+        } else if (word != "default_backend" && word != "description" && word != "enabled") {
+            // Of those one has led to the servers, and the others say nothing.
             const auto known = kReasons.find(word);
             drop(line, known != kReasons.end() ? known->second : "fairlead has nothing that corresponds");
         }
@@ -345,7 +348,7 @@ class Importer {
                 if (const auto time = duration(value); time && word == "inter") {
                     draft_.set("loadBalancer.healthCheck.interval", *time, line.origin);
                 } else {
-                    draft_.drop(line.origin, word + " " + value,
+                    draft_.drop(line.origin, withValue(word, value),
                                 "after a first failure fairlead probes again within 250 ms by itself");
                 }
             } else if (word == "rise" || word == "fall") {
@@ -355,7 +358,7 @@ class Importer {
                 if (number && value != "0") {
                     draft_.set("loadBalancer.healthCheck." + word, value, line.origin);
                 } else {
-                    draft_.drop(line.origin, word + " " + value, "not a count");
+                    draft_.drop(line.origin, withValue(word, value), "not a count");
                 }
             } else if (word == "backup") {
                 draft_.drop(line.origin, "backup", "all API servers are used alike");
@@ -364,7 +367,7 @@ class Importer {
                        word == "check-alpn") {
                 const bool takesValue = word != "check-ssl" && word != "ssl";
                 draft_.drop(
-                    line.origin, takesValue ? word + " " + value : word,
+                    line.origin, takesValue ? withValue(word, value) : word,
                     word == "verify" && value == "none"
                         ? "the health check verifies the API server's certificate against the cluster's CA"
                     : word == "check-ssl" ? "the health check speaks TLS by itself"
@@ -378,7 +381,7 @@ class Importer {
                        word == "error-limit" || word == "id" || word == "cookie" || word == "resolvers" ||
                        word == "init-addr" || word == "track") {
                 ++i;
-                draft_.drop(line.origin, word + " " + value,
+                draft_.drop(line.origin, withValue(word, value),
                             word == "on-marked-down"
                                 ? "connections to a backend that is down are always reset"
                                 : "all API servers are used alike");
@@ -403,10 +406,11 @@ class Importer {
     }
 
     void maxconn(const HaproxyLine& line, const std::string& value) {
-        if (global_)
+        if (global_) {
             return drop(line,
                         "connections are bounded by the limit of file descriptors, or by "
                         "loadBalancer.maxConnections");
+        }
         if (value.empty() || value.size() > 9 || value.find_first_not_of("0123456789") != std::string::npos)
             return drop(line, "not a number");
         draft_.set("loadBalancer.maxConnections", value, line.origin);

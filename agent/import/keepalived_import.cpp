@@ -127,9 +127,9 @@ std::optional<std::string> duration(const std::string& text) {
     return std::to_string(milliseconds) + "ms";
 }
 
-std::optional<boost::asio::ip::address> address(std::string text) {
+std::optional<boost::asio::ip::address> address(const std::string& text) {
     boost::system::error_code error;
-    const auto result = boost::asio::ip::make_address(text.substr(0, text.find('/')), error);
+    auto result = boost::asio::ip::make_address(text.substr(0, text.find('/')), error);
     if (error) return std::nullopt;
     return result;
 }
@@ -192,8 +192,8 @@ class Importer {
             const std::string& word = each.words.front();
             if (word == "vrrp_version") {
                 version(each);
-            } else if (word == "vrrp_startup_delay" && duration(firstOf(each))) {
-                draft_.set("vrrp.startupDelay", *duration(firstOf(each)), each.origin);
+            } else if (const auto time = duration(firstOf(each)); time && word == "vrrp_startup_delay") {
+                draft_.set("vrrp.startupDelay", *time, each.origin);
             } else if (word.starts_with("smtp") || word.starts_with("notification_email")) {
                 draft_.drop(each.origin, joined(each.words), kNoMail);
             } else {
@@ -318,10 +318,11 @@ class Importer {
             vips_.push_back(vip->to_string());
             if (vipOrigin_.line == 0) vipOrigin_ = each.origin;
             const std::size_t slash = each.words.front().find('/');
-            if (slash != std::string::npos && !vip->is_v6() && each.words.front().substr(slash) != "/32")
+            if (slash != std::string::npos && !vip->is_v6() && each.words.front().substr(slash) != "/32") {
                 draft_.drop(each.origin, each.words.front().substr(slash),
                             "the VIP is always a /32 (IPv6: /128), so that no route and no source address "
                             "comes with it");
+            }
             for (std::size_t i = 1; i < each.words.size(); i += 2) {
                 const std::string value = i + 1 < each.words.size() ? each.words[i + 1] : "";
                 if (each.words[i] == "dev") {
@@ -375,9 +376,10 @@ class Importer {
             } else {
                 draft_.drop(each.origin, joined(each.words), "not an address");
             }
-            if (each.words.size() > 1)
+            if (each.words.size() > 1) {
                 draft_.drop(each.origin, joined({each.words.begin() + 1, each.words.end()}),
                             "a peer's TTL isn't checked");
+            }
         }
         draft_.set("vrrp.transport", "unicast", block.origin);
         draft_.set("vrrp.peers", "[" + list + "]", block.origin);
@@ -414,15 +416,16 @@ class Importer {
             if (word == "script") {
                 target = scriptTarget(joined({each.words.begin() + 1, each.words.end()}));
                 check.origin = each.origin;
-                if (!target)
+                if (!target) {
                     dropped.emplace_back(&each,
                                          "a script of your own: fairlead runs none; say by a check which "
                                          "port, address or URL it asks");
-            } else if ((word == "interval" || word == "timeout") && duration(firstOf(each))) {
-                check.values[word] = {.text = *duration(firstOf(each)), .comment = each.origin.text()};
-            } else if ((word == "rise" || word == "fall") && whole(firstOf(each), 1, 1000)) {
-                check.values[word] = {.text = firstOf(each), .comment = each.origin.text()};
-            } else if (word == "weight" && whole(firstOf(each), -253, 253)) {
+                }
+            } else if (const auto time = duration(firstOf(each));
+                       time && (word == "interval" || word == "timeout")) {
+                check.values[word] = {.text = *time, .comment = each.origin.text()};
+            } else if (((word == "rise" || word == "fall") && whole(firstOf(each), 1, 1000)) ||
+                       (word == "weight" && whole(firstOf(each), -253, 253))) {
                 check.values[word] = {.text = firstOf(each), .comment = each.origin.text()};
             } else if (word == "user" || word == "init_fail") {
                 dropped.emplace_back(

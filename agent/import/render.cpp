@@ -19,7 +19,7 @@ struct Section {
     const char* name;
     std::vector<const char*> keys;
     const char* nested = nullptr;
-    std::vector<const char*> nestedKeys = {};
+    std::vector<const char*> nestedKeys;
 };
 
 std::string render(const Section& section, const std::map<std::string, Value>& values) {
@@ -32,9 +32,10 @@ std::string render(const Section& section, const std::map<std::string, Value>& v
     if (section.nested) {
         std::string inner;
         for (const char* key : section.nestedKeys) {
-            if (const auto found = values.find(prefix + section.nested + "." + key); found != values.end())
+            if (const auto found = values.find(prefix + section.nested + "." + key); found != values.end()) {
                 inner +=
                     withComment(std::string("    ") + key + ": " + found->second.text, found->second.comment);
+            }
         }
         if (!inner.empty()) text += std::string("  ") + section.nested + ":\n" + inner;
     }
@@ -56,9 +57,10 @@ std::string render(const std::vector<CheckDraft>& checks) {
                     (check.kind == "port" ? check.target : "\"" + check.target + "\"") + "\n";
         }
         for (const char* key : {"interval", "timeout", "rise", "fall", "weight"}) {
-            if (const auto found = check.values.find(key); found != check.values.end())
+            if (const auto found = check.values.find(key); found != check.values.end()) {
                 text +=
                     withComment(std::string("    ") + key + ": " + found->second.text, found->second.comment);
+            }
         }
     }
     return text;

@@ -92,6 +92,8 @@ def prometheus():
 
         def ask(query):
             status, text = monitor.http_get("127.0.0.1", 9090, "/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+            if status == 503:
+                raise OSError("Prometheus is still starting")
             answer = json.loads(text)
             assert status == 200 and answer["status"] == "success", (query, text)
             return answer["data"]["result"]
