@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -30,10 +31,12 @@
 #include "agent/blackout/vip_prober.h"
 #include "agent/checks/check_runner.h"
 #include "agent/control/control_server.h"
+#include "agent/data_path.h"
 #include "agent/history/recorder.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
 #include "agent/log/log.h"
+#include "agent/membership_hold.h"
 #include "agent/net/election.h"
 #include "agent/reload/reloader.h"
 #include "agent/takeover/takeover_server.h"
@@ -44,12 +47,14 @@
 #include "lb/backend_pool.h"
 #include "lb/health/health_checker.h"
 #include "lb/local_addresses.h"
-#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// At the end, for Events about it.
+constexpr std::chrono::milliseconds kLastEvents{500};
 
 /// The source of the backends in a cluster's first minutes.
 constexpr const char* kOwnServer = "host";
@@ -148,6 +153,7 @@ class Agent {
           started_(Clock::now()),
           signals_(context_, SIGTERM, SIGINT),
           saveTimer_(context_),
+          holdTimer_(context_),
           drainTimer_(context_),
           recorder_(configuration.logging.historyFile),
           liveView_(
@@ -163,6 +169,8 @@ class Agent {
         buildTakeover();
         if (!routers_.empty()) buildElection();
         if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
+        if (election_ && configuration_.backends.kubernetes.events)
+            events_ = std::make_unique<kubernetes::EventWriter>([this] { return workingServer(); });
     }
 
     int run() {
@@ -174,19 +182,30 @@ class Agent {
         });
         // The VIP comes last: whoever it attracts must find a working balancer behind it.
         adoptFirstBackends();
-        proxy_->start();
+        try {
+            dataPath_->start();
+        } catch (const std::exception& error) {
+            throw located(configuration_, "loadBalancer.dataPath", error);
+        }
+        pool_.presumeUp(dataPath_->servedBefore(), Clock::now());
+        poolChanged();
+        serving_ = true;
+        probeMembers();
         try {
             if (election_) election_->start();
-            startVipProber();
+            if (vipProber_) vipProber_->start();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
         scheduleSaves();
         checks_->start();
         if (reflector_) reflector_->start();
+        if (events_) events_->start();
         logStart();
         reloader_.start();
         context_.run();
+        // By now the VIP is long gone to a peer.
+        if (events_) events_->stop(kLastEvents);
         tell(logging::Level::Info, "agent", "stopped", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
         return 0;
     }
@@ -215,31 +234,37 @@ class Agent {
             fields.emplace_back("vip", "none: the balancer works alone");
         }
         std::vector<std::string> listeners;
-        for (const lb::Endpoint& listener : proxy_->endpoints())
+        for (const lb::Endpoint& listener : dataPath_->endpoints())
             listeners.push_back(lb::toString(listener));
         fields.emplace_back("balancer", joined(listeners));
+        if (configuration_.inKernel()) fields.emplace_back("dataPath", toString(configuration_.dataPath));
         fields.emplace_back("admin", lb::toString(admin_->endpoint()));
         recorder_.record(logging::Level::Info, "agent", "started", fields);
     }
 
     void buildBalancer(std::vector<lb::ListeningSocket> inherited) {
         try {
-            proxy_ = std::make_unique<lb::Proxy>(
-                configuration_.loadBalancer, logBalancerEvent, logAccess,
-                [this](const lb::Endpoint& backend, lb::Suspicion kind) {
-                    boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
-                },
+            dataPath_ = makeDataPath(
+                configuration_,
+                {.events = logBalancerEvent,
+                 .access = logAccess,
+                 .suspicion =
+                     [this](const lb::Endpoint& backend, lb::Suspicion kind) {
+                         boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
+                     }},
                 std::move(inherited));
         } catch (const std::exception& error) {
             throw located(configuration_, "loadBalancer.bind", error);
         }
-        lb::HealthCheckOptions probes = configuration_.healthCheck;
-        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
         health_ = std::make_unique<lb::HealthChecker>(
-            context_, probes,
-            [this](const lb::Endpoint& backend, const lb::ProbeResult& result) { probed(backend, result); });
+            context_, probeOptions(), [this](const lb::Endpoint& target, const lb::ProbeResult& result) {
+                for (const lb::BackendView& member : pool_.view()) {
+                    const lb::Endpoint& backend = member.backend.endpoint;
+                    if (healthTarget(configuration_, backend) == target) probed(backend, result);
+                }
+            });
         balancerHealth_ = std::make_unique<BalancerHealth>(
-            context_, configuration_.healthCheck, proxy_->endpoints(), *proxy_, pool_,
+            context_, configuration_.healthCheck, dataPath_->endpoints(), *dataPath_, pool_,
             [this] { updatePriority("the peers' balancers"); });
         checks_ = std::make_unique<checks::CheckRunner>(
             context_, configuration_.checks,
@@ -247,6 +272,13 @@ class Agent {
             [this](const std::vector<checks::CheckStatus>&, const std::string& cause) {
                 updatePriority(cause);
             });
+    }
+
+    /// Of the backends, who expect of a probe what they expect of a connection.
+    [[nodiscard]] lb::HealthCheckOptions probeOptions() const {
+        lb::HealthCheckOptions probes = configuration_.healthCheck;
+        probes.proxyProtocol = configuration_.loadBalancer.proxyProtocol;
+        return probes;
     }
 
     void succeed(takeover::Predecessor& predecessor) {
@@ -263,7 +295,7 @@ class Agent {
         try {
             takeover_ = std::make_unique<takeover::TakeoverServer>(
                 context_, configuration_.vrrp.virtualRouterId,
-                takeover::TakeoverServer::Handlers{.listeners = [this] { return proxy_->listeners(); },
+                takeover::TakeoverServer::Handlers{.listeners = [this] { return listenersOf(*dataPath_); },
                                                    .release = [this] { return handEverythingOver(); }});
         } catch (const std::exception& error) {
             logging::warning("agent", "no other agent can take over from this one (run --takeover)",
@@ -273,7 +305,7 @@ class Agent {
 
     /// To another agent of this host. What is left to do is to serve the connections that are open.
     takeover::Estate handEverythingOver() {
-        proxy_->drain();
+        dataPath_->drain();
         takeover::Estate estate;
         if (election_) {
             election_->release();
@@ -287,7 +319,7 @@ class Agent {
         }
         stopAllButTheBalancer();
         tell(logging::Level::Info, "agent", "another agent of this host has taken over",
-             {{"open", proxy_->statistics().open},
+             {{"open", dataPath_->statistics().open},
               {"action", "serving the connections that are open; electing and accepting no more"}});
         awaitDrained();
         return estate;
@@ -298,7 +330,7 @@ class Agent {
         drainTimer_.expires_after(std::chrono::seconds(1));
         drainTimer_.async_wait([this](const boost::system::error_code& error) {
             if (error) return;
-            if (proxy_->statistics().open > 0) return awaitDrained();
+            if (dataPath_->statistics().open > 0) return awaitDrained();
             tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
                  {});
         });
@@ -427,14 +459,12 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
+        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
     }
 
-    /// By what is configured now, in place of what was. With other addresses the outages begin anew.
-    void startVipProber() {
-        vipProber_.reset();
-        if (!election_ || configuration_.vip.probe.interval.count() == 0) return;
+    void buildVipProber() {
         vipProber_ = std::make_unique<blackout::VipProber>(
-            context_, blackoutOptions(configuration_, proxy_->endpoints().front().port),
+            context_, blackoutOptions(configuration_, dataPath_->endpoints().front().port),
             [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
                 if (!outage.ownLink) metrics_.observeBlackout(vip, outage.length());
                 tell(outage.ownLink ? logging::Level::Info : logging::Level::Warning, "vip",
@@ -444,7 +474,6 @@ class Agent {
                       {"for", blackout::lengthText(outage.length())},
                       {"cause", outage.cause}});
             });
-        vipProber_->start();
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -493,18 +522,26 @@ class Agent {
             makeRouters();
             election_->reconfigure(routers_);
         }
-        if (changes.touches("loadBalancer.")) proxy_->reconfigure(configuration_.loadBalancer);
+        if (election_ && changes.touches("vip.")) changeVipProber();
+        if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
-            health_->reconfigure(configuration_.healthCheck);
+            health_->reconfigure(probeOptions());
             balancerHealth_->reconfigure(configuration_.healthCheck);
         }
         if (changes.touches("checks")) checks_->setChecks(configuration_.checks);
         if (changes.touches("vrrp.priority") || changes.touches("checks")) updatePriority("configuration");
         if (changes.touches("backends.") || changes.touches("vip.addresses")) changeBackends(changes);
         if (changes.touches("vrrp.peers")) tellPeers();
-        if (changes.touches("vip.")) startVipProber();
         return byFiles;
+    }
+
+    void changeVipProber() {
+        if (vipProber_) vipProber_->stop();
+        vipProber_.reset();
+        if (configuration_.vip.probe.interval.count() == 0) return;
+        buildVipProber();
+        vipProber_->start();
     }
 
     /// What the API says, asked another way, replaces the backends; until then they stay.
@@ -512,7 +549,14 @@ class Agent {
         if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
             changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
             ++reflectorRun_;
-            reflector_.reset();
+            hold_ = {};
+            holdTimer_.cancel();
+            std::shared_ptr<kubernetes::Reflector> former;
+            {
+                const std::lock_guard lock(reflectorMutex_);
+                former = std::exchange(reflector_, nullptr);
+            }
+            if (former) former->stop();
             if (!configuration_.backends.kubernetes.kubeconfig.empty()) {
                 buildReflector();
                 reflector_->start();
@@ -552,8 +596,64 @@ class Agent {
                                   .messages = {messages.data(), messages.size()}});
     }
 
+    /// On the reflector's thread. Whoever joins a cluster knows no other host's API server yet, but hears who
+    /// takes part in the election.
+    [[nodiscard]] std::vector<lb::Endpoint> serversToAsk() {
+        std::vector<lb::Endpoint> servers;
+        {
+            const std::lock_guard lock(otherServersMutex_);
+            servers = otherServers_;
+        }
+        for (const boost::asio::ip::address& host : otherHosts()) {
+            const lb::Endpoint server{.address = host, .port = configuration_.backends.port};
+            if (std::ranges::find(servers, server) == servers.end()) servers.push_back(server);
+        }
+        return servers;
+    }
+
+    /// On the thread of the writer of Events.
+    [[nodiscard]] std::optional<kubernetes::WorkingServer> workingServer() {
+        std::shared_ptr<kubernetes::Reflector> reflector;
+        {
+            const std::lock_guard lock(reflectorMutex_);
+            reflector = reflector_;
+        }
+        return reflector ? reflector->working() : std::nullopt;
+    }
+
+    /// From the API, on this thread.
+    void adopt(std::vector<lb::Backend> wanted) {
+        setMembers(hold_.take(std::move(wanted), alive(), Clock::now()), "kubernetes");
+        scheduleHold();
+    }
+
+    [[nodiscard]] MembershipHold::Alive alive() const {
+        return [this](const lb::Endpoint& endpoint) {
+            const std::vector<lb::BackendView> members = pool_.view();
+            return std::ranges::any_of(members, [&](const lb::BackendView& member) {
+                return member.backend.endpoint == endpoint && member.health == lb::Health::Up;
+            });
+        };
+    }
+
+    /// Time has passed or a backend has died: who is only held may go.
+    void releaseHeld() {
+        if (!hold_.due()) return;
+        setMembers(hold_.again(alive(), Clock::now()), "kubernetes");
+        scheduleHold();
+    }
+
+    void scheduleHold() {
+        const auto due = hold_.due();
+        if (!due) return;
+        holdTimer_.expires_at(*due);
+        holdTimer_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) releaseHeld();
+        });
+    }
+
     void buildReflector() {
-        reflector_ = std::make_unique<kubernetes::Reflector>(
+        auto reflector = std::make_shared<kubernetes::Reflector>(
             reflectorOptions(configuration_),
             [this, run = reflectorRun_,
              cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
@@ -561,13 +661,12 @@ class Agent {
                 // checks.
                 saveCache(cacheFile, members);
                 boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
-                    if (run == reflectorRun_) setMembers(std::move(members), "kubernetes");
+                    if (run == reflectorRun_) adopt(std::move(members));
                 });
             },
-            [this] {
-                const std::lock_guard lock(otherServersMutex_);
-                return otherServers_;
-            });
+            [this] { return serversToAsk(); });
+        const std::lock_guard lock(reflectorMutex_);
+        reflector_ = std::move(reflector);
     }
 
     /// Last known good: the cache file, else `static`, else this host's own API server; the API replaces any.
@@ -627,7 +726,7 @@ class Agent {
             otherServers_ = targets;
         }
         poolChanged();
-        health_->setTargets(targets);
+        probeMembers();
         // That this host has an API server doesn't tell who else has: it isn't alone for that.
         if (!configuration_.peers && source != kOwnServer) tellPeers();
     }
@@ -645,9 +744,19 @@ class Agent {
         election_->setPeers(std::move(update));
     }
 
+    /// Not before the data path works: in `dsr` the probes go through it.
+    void probeMembers() {
+        if (!serving_) return;
+        std::set<lb::Endpoint> targets;
+        for (const lb::BackendView& member : pool_.view())
+            targets.insert(healthTarget(configuration_, member.backend.endpoint));
+        health_->setTargets({targets.begin(), targets.end()});
+    }
+
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result) {
         metrics_.observeProbe(backend, result.took);
         const std::optional<lb::HealthChange> change = pool_.report(backend, result, Clock::now());
+        if (!pool_.anyReachable()) balancerHealth_->poolChanged(otherHosts());
         if (!change) return;
         const bool down = change->to == lb::Health::Down;
         tell(down ? logging::Level::Warning : logging::Level::Info, "balancer",
@@ -658,6 +767,7 @@ class Agent {
         // One on this host may have come up because its address has only now arrived.
         if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         poolChanged();
+        if (down) releaseHeld();
     }
 
     /// Real traffic speaks against a backend; the probe decides.
@@ -677,8 +787,24 @@ class Agent {
                        pool_.view().empty() ? "refusing connections" : "trying all of them (fall open)"}});
             }
         }
-        proxy_->publish(pool_.snapshot());
-        balancerHealth_->poolChanged();
+        dataPath_->publish(pool_.snapshot());
+        balancerHealth_->poolChanged(otherHosts());
+    }
+
+    /// Whoever takes part in the election beside this host, as far as it is known. Any thread. Not link-local
+    /// addresses, which tell nothing without an interface.
+    [[nodiscard]] std::vector<boost::asio::ip::address> otherHosts() const {
+        std::vector<boost::asio::ip::address> hosts;
+        const auto add = [&hosts](const boost::asio::ip::address& host) {
+            if (!host.is_v6() || !host.to_v6().is_link_local()) hosts.push_back(host);
+        };
+        for (const vrrp::RouterStatus& router : routerStates()) {
+            for (const vrrp::PeerStatus& peer : router.peers)
+                add(peer.address);
+            for (const vrrp::CandidateStatus& candidate : router.candidates)
+                add(candidate.address);
+        }
+        return hosts;
     }
 
     /// From the checks to the priority that is advertised.
@@ -719,6 +845,8 @@ class Agent {
                       {"from", vrrp::toString(transition.from)},
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
+                writeEvent(transition);
+                if (transition.from == vrrp::State::Master) dataPath_->vipLost();
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -730,9 +858,33 @@ class Agent {
         }
     }
 
+    /// To the cluster, where it can be told.
+    void writeEvent(const vrrp::Transition& transition) {
+        if (!events_) return;
+        const bool holds = transition.to == vrrp::State::Master;
+        const bool fault = transition.to == vrrp::State::Fault;
+        if (!holds && !fault && transition.from != vrrp::State::Master) return;
+        std::vector<std::string> vips;
+        for (const auto& address : configuration_.vip.addresses) {
+            if (address.is_v6() == transition.ipv6) vips.push_back(address.to_string());
+        }
+        const std::string vip =
+            "the virtual IP " + joined(vips) + " (VRID " + std::to_string(transition.virtualRouterId) + ")";
+        events_->write({.node = configuration_.nodeName,
+                        .reason = holds   ? "VIPAcquired"
+                                  : fault ? "VIPFault"
+                                          : "VIPReleased",
+                        .message = (holds   ? "This host now holds " + vip
+                                    : fault ? "This host can't hold " + vip
+                                            : "This host no longer holds " + vip) +
+                                   ": " + transition.cause,
+                        .warning = fault,
+                        .when = std::chrono::system_clock::now()});
+    }
+
     /// Why the agent isn't ready to serve, empty if it is.
     [[nodiscard]] std::string notReady() const {
-        if (!proxy_->accepting()) return "the balancer does not accept connections";
+        if (!dataPath_->accepting()) return "the balancer does not accept connections";
         for (const vrrp::RouterStatus& router : routerStates()) {
             if (router.state == vrrp::State::Backup || router.state == vrrp::State::Master) continue;
             return std::string("virtual router is in ") + vrrp::toString(router.state) + ": " + router.cause;
@@ -755,8 +907,9 @@ class Agent {
             .vipProbes = vipProber_ ? vipProber_->status() : std::vector<blackout::Status>(),
             .checks = checks_->status(),
             .backends = pool_.view(),
-            .balancer = proxy_->statistics(),
-            .listeners = proxy_->endpoints(),
+            .balancer = dataPath_->statistics(),
+            .dataPath = toString(configuration_.dataPath),
+            .listeners = dataPath_->endpoints(),
             .fallOpen = !pool_.anyReachable() && !pool_.view().empty(),
             .backendSource = backendSource_,
             .kubernetes = std::nullopt,
@@ -783,12 +936,11 @@ class Agent {
 
     void stop() {
         // The VIP first, so that a peer takes over while this balancer still serves what is under way.
-        vipProber_.reset();
         if (election_) election_->stop();
         stopAllButTheBalancer();
         drainTimer_.cancel();
         health_->stop();
-        proxy_->stop();
+        dataPath_->stop();
         // Behind what the other threads posted until they ended, so that their last events are logged.
         boost::asio::post(context_, [this] { context_.stop(); });
     }
@@ -796,13 +948,14 @@ class Agent {
     /// And the health checks, so that connections to a backend that dies are still reset. Idempotent.
     void stopAllButTheBalancer() {
         saveTimer_.cancel();
+        holdTimer_.cancel();
         if (std::exchange(stopped_, true)) return;
         reloader_.stop();
         if (replayKeeper_) replayKeeper_->saveLast(election_->status());
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
-        vipProber_.reset();
+        if (vipProber_) vipProber_->stop();
         liveView_.stop();
         admin_->stop();
         if (control_) control_->stop();
@@ -818,6 +971,7 @@ class Agent {
     boost::asio::io_context context_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer saveTimer_;
+    boost::asio::steady_timer holdTimer_;
     boost::asio::steady_timer drainTimer_;
     takeover::Estate estate_;                                   ///< what the agent before left us
     bool stopped_ = false;                                      ///< everything but the balancer
@@ -827,7 +981,7 @@ class Agent {
     admin::LiveView liveView_;
     lb::BackendPool pool_;
     admin::Metrics metrics_;
-    std::unique_ptr<lb::Proxy> proxy_;
+    std::unique_ptr<lb::DataPath> dataPath_;
     std::unique_ptr<lb::HealthChecker> health_;
     std::unique_ptr<BalancerHealth> balancerHealth_;
     std::unique_ptr<checks::CheckRunner> checks_;
@@ -836,12 +990,16 @@ class Agent {
     std::unique_ptr<takeover::TakeoverServer> takeover_;
     std::unique_ptr<net::Election> election_;
     std::unique_ptr<blackout::VipProber> vipProber_;  ///< with a VIP, unless it is off
-    std::unique_ptr<kubernetes::Reflector> reflector_;
+    std::mutex reflectorMutex_;  ///< another one takes its place, while the writer of Events asks it
+    std::shared_ptr<kubernetes::Reflector> reflector_;
     unsigned reflectorRun_ = 0;  ///< tells the present one's members from those of one before
+    MembershipHold hold_;
+    std::unique_ptr<kubernetes::EventWriter> events_;
     reload::Reloader reloader_;
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
+    bool serving_ = false;  ///< the data path has been started
     bool reachable_ = true;
 
     /// API servers that the reflector may try after the local one: read on its thread.

@@ -6,9 +6,9 @@
 namespace fairlead {
 
 BalancerHealth::BalancerHealth(boost::asio::io_context& context, const lb::HealthCheckOptions& options,
-                               const std::vector<lb::Endpoint>& listeners, const lb::Proxy& proxy,
+                               const std::vector<lb::Endpoint>& listeners, const lb::DataPath& dataPath,
                                const lb::BackendPool& pool, std::function<void()> onPeersChanged)
-    : proxy_(proxy),
+    : dataPath_(dataPath),
       pool_(pool),
       onPeersChanged_(std::move(onPeersChanged)),
       peers_(context, options, [this](const lb::Endpoint& peer, const lb::ProbeResult& result) {
@@ -20,17 +20,17 @@ BalancerHealth::BalancerHealth(boost::asio::io_context& context, const lb::Healt
 
 std::optional<lb::ProbeResult> BalancerHealth::check(std::uint16_t port) const {
     if (!serves(port)) return std::nullopt;
-    if (!proxy_.accepting())
+    if (!dataPath_.accepting())
         return lb::ProbeResult{.ok = false, .detail = "the balancer does not accept connections"};
     if (!pool_.anyReachable()) return lb::ProbeResult{.ok = false, .detail = "no backend can be reached"};
     return lb::ProbeResult{.ok = true, .detail = "the balancer accepts and reaches a backend"};
 }
 
 bool BalancerHealth::onlyBackendsMissing() const {
-    return proxy_.accepting() && !pool_.anyReachable();
+    return dataPath_.accepting() && !pool_.anyReachable();
 }
 
-void BalancerHealth::poolChanged() {
+void BalancerHealth::poolChanged(const std::vector<boost::asio::ip::address>& otherHosts) {
     if (pool_.anyReachable()) {
         peers_.setTargets({});
         reachingPeers_.clear();
@@ -42,6 +42,8 @@ void BalancerHealth::poolChanged() {
     for (const lb::BackendView& member : pool_.view()) {
         targets.push_back({.address = member.backend.endpoint.address, .port = *ports_.begin()});
     }
+    for (const boost::asio::ip::address& host : otherHosts)
+        targets.push_back({.address = host, .port = *ports_.begin()});
     peers_.setTargets(targets);
     std::erase_if(reachingPeers_, [&](const lb::Endpoint& peer) {
         return std::find(targets.begin(), targets.end(), peer) == targets.end();

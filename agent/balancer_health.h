@@ -1,10 +1,11 @@
 #pragma once
-// What a `port` check on the balancer's own port means (docs/concepts.md): the balancer accepts, and at least
-// one backend can be reached. And the second half of that rule: losing every backend must not move the VIP
-// unless a peer would do better, so while no backend can be reached the same question is asked through the
-// peers' balancers. Control thread only.
+// What a `port` check on the balancer's own port means (docs/concepts.md): the balancer accepts (in the
+// kernel: its rules are in place), and at least one backend can be reached. And the second half of that rule:
+// losing every backend must not move the VIP unless a peer would do better, so while no backend can be
+// reached the same question is asked through the peers' balancers. Control thread only.
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -14,8 +15,8 @@
 #include <vector>
 
 #include "lb/backend_pool.h"
+#include "lb/data_path.h"
 #include "lb/health/health_checker.h"
-#include "lb/proxy/proxy.h"
 
 namespace fairlead {
 
@@ -23,7 +24,7 @@ class BalancerHealth {
   public:
     /// `onPeersChanged` is called when the answer of peerWouldDoBetter() may have changed.
     BalancerHealth(boost::asio::io_context& context, const lb::HealthCheckOptions& options,
-                   const std::vector<lb::Endpoint>& listeners, const lb::Proxy& proxy,
+                   const std::vector<lb::Endpoint>& listeners, const lb::DataPath& dataPath,
                    const lb::BackendPool& pool, std::function<void()> onPeersChanged);
 
     /// The answer to a `port` check on `port`; nothing if the balancer doesn't serve that port.
@@ -38,8 +39,10 @@ class BalancerHealth {
     /// here.
     [[nodiscard]] bool peerWouldDoBetter() const { return !reachingPeers_.empty(); }
 
-    /// To be called whenever the pool changed: starts or stops asking the peers.
-    void poolChanged();
+    /// To be called whenever the pool changed, and while no backend can be reached now and then: starts or
+    /// stops asking the peers, which are the backends' hosts and `otherHosts`: whoever joins a cluster knows
+    /// no backend but its own yet, and must not take the VIP from those that work.
+    void poolChanged(const std::vector<boost::asio::ip::address>& otherHosts);
 
     void reconfigure(const lb::HealthCheckOptions& options) { peers_.reconfigure(options); }
 
@@ -48,7 +51,7 @@ class BalancerHealth {
   private:
     void peerReported(const lb::Endpoint& peer, bool reaches);
 
-    const lb::Proxy& proxy_;
+    const lb::DataPath& dataPath_;
     const lb::BackendPool& pool_;
     std::set<std::uint16_t> ports_;
     std::set<lb::Endpoint> reachingPeers_;

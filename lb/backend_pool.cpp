@@ -108,6 +108,16 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
     return change;
 }
 
+void BackendPool::presumeUp(const std::vector<Endpoint>& endpoints, TimePoint now) {
+    for (const Endpoint& endpoint : endpoints) {
+        const auto found = members_.find(endpoint);
+        if (found == members_.end() || found->second.health != Health::Unknown) continue;
+        found->second.health = Health::Up;
+        found->second.since = now;
+        changed();
+    }
+}
+
 bool BackendPool::suspect(const Endpoint& endpoint) {
     const auto found = members_.find(endpoint);
     if (found == members_.end() || found->second.health == Health::Down) return false;
@@ -139,6 +149,7 @@ void BackendPool::changed() {
         next->entries.push_back({.backend = member.backend,
                                  .usable = usable,
                                  .reset = down && !open,
+                                 .proven = member.health != Health::Unknown,
                                  .local = isLocal(endpoint),
                                  .returned = member.returned});
     }

@@ -79,6 +79,10 @@ class BackendPool {
     /// health, if any.
     std::optional<HealthChange> report(const Endpoint& endpoint, const ProbeResult& result, TimePoint now);
 
+    /// Takes those of these members whose health isn't known for up, as an earlier run knew them: they have
+    /// connections, and a single failed probe must not end these.
+    void presumeUp(const std::vector<Endpoint>& endpoints, TimePoint now);
+
     /// Takes a failure of real traffic, see above. Returns whether a probe should decide now, which there is
     /// no need for if the endpoint is down already or no member.
     bool suspect(const Endpoint& endpoint);

@@ -18,6 +18,8 @@ struct SnapshotEntry {
     bool usable = true;
     /// Known dead while another one lives: its connections are to be reset on both sides.
     bool reset = false;
+    /// A probe has told its health; before that it is usable on trust.
+    bool proven = false;
     bool local = false;  ///< its address is one of this host's
     /// When it came back from the dead; nothing: it was never down.
     std::optional<TimePoint> returned;

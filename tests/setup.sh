@@ -6,6 +6,7 @@
 #   tests/setup.sh test        everything for the tests: packages and the real kube-apiserver
 #   tests/setup.sh packages    of `test`, the packages alone
 #   tests/setup.sh apiserver   of `test`, the kube-apiserver alone
+#   tests/setup.sh image       for tests/image: podman, and debian:bookworm-slim as its base image
 #
 # The kube-apiserver is built from the module that tests/peers/go.mod names, once, into ~/.cache/fairlead/bin.
 # $KUBE_APISERVER and $ETCD name binaries to take instead.
@@ -18,20 +19,22 @@ build_packages=(
     libcpprest-dev libssl-dev zlib1g-dev libbrotli-dev libwebsocketpp-dev
     libboost-dev libboost-atomic-dev libboost-chrono-dev libboost-date-time-dev libboost-filesystem-dev
     libboost-random-dev libboost-regex-dev libboost-system-dev libboost-thread-dev
-    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev libcap-dev
+    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev libnftables-dev libnetfilter-conntrack-dev libcap-dev
     libyaml-cpp-dev libcli11-dev libspdlog-dev prometheus-cpp-dev nlohmann-json3-dev
     # The presets build the unit tests as well.
     libgtest-dev libgmock-dev
 )
 test_packages=(
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
-    keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
+    keepalived frr haproxy nginx libnginx-mod-stream tcpdump tshark nftables iptables conntrack iproute2 iputils-ping arping procps curl openssl util-linux
     python3 python3-pytest python3-scapy python3-yaml
-    # The admin page, the dashboard with its alerts, completion and manual page.
-    chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
     # A kernel of its own for what must not be done to the machine (tests/lab/guest.py).
     user-mode-linux kmod
+    # The admin page, the dashboard with its alerts, completion and manual page.
+    chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
 )
+
+image_packages=(podman buildah runc netavark aardvark-dns conmon catatonit iptables debootstrap)
 
 say() { printf '%s\n' "setup: $*"; }
 fail() {
@@ -188,16 +191,48 @@ install_apiserver() {
     mv "$target.new" "$target"
 }
 
+# --- podman's base image ---
+
+base_image=docker.io/library/debian:bookworm-slim
+
+# The image's store is that of tests/lab/podman.py.
+store_podman() { podman --root "$cache/containers" --runroot /run/fairlead-containers "$@"; }
+
+# From a registry where one can be reached, else made of Debian's packages as that image is.
+install_base_image() {
+    local directory
+    if store_podman image exists "$base_image"; then
+        say "$base_image is there"
+        return
+    fi
+    if with_heartbeat "$base_image: pull" "$cache/base-image.log" store_podman pull -q "$base_image"; then return; fi
+    say "no registry has $base_image; debootstrap makes it"
+    directory=$(mktemp -d)
+    if with_heartbeat "$base_image: debootstrap" "$cache/base-image.log" \
+        debootstrap --variant=minbase bookworm "$directory/root" http://deb.debian.org/debian; then
+        tar -C "$directory/root" -c . | store_podman import - "$base_image"
+        rm -rf "$directory"
+    else
+        rm -rf "$directory"
+        fail "debootstrap could not make $base_image"
+    fi
+}
+
 case "${1:-}" in
 build) install_packages "${build_packages[@]}" ;;
 packages) install_test_packages ;;
 apiserver) install_apiserver ;;
+image)
+    mkdir -p "$cache"
+    install_packages "${image_packages[@]}"
+    install_base_image
+    ;;
 test)
     install_test_packages
     install_apiserver
     ;;
 *)
-    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -183,15 +183,11 @@ void addCounters(Json& json, const lb::BackendStatistics& counted) {
 }
 
 Json balancerJson(const StatusReport& report) {
-    Json json{{"listeners", Json::array()},
-              {"backendSource", report.backendSource},
-              {"fallOpen", report.fallOpen},
-              {"connections", report.balancer.open},
-              {"accepted", report.balancer.accepted},
-              {"refused", report.balancer.refused},
-              {"retried", report.balancer.retried},
-              {"reset", report.balancer.reset},
-              {"unserved", endedJson(report.balancer.unserved)}};
+    Json json{{"dataPath", report.dataPath},           {"listeners", Json::array()},
+              {"backendSource", report.backendSource}, {"fallOpen", report.fallOpen},
+              {"connections", report.balancer.open},   {"accepted", report.balancer.accepted},
+              {"refused", report.balancer.refused},    {"retried", report.balancer.retried},
+              {"reset", report.balancer.reset},        {"unserved", endedJson(report.balancer.unserved)}};
     for (const lb::Endpoint& listener : report.listeners)
         json["listeners"].push_back(lb::toString(listener));
     return json;

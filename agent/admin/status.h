@@ -14,7 +14,7 @@
 #include "agent/vrrp/options.h"
 #include "agent/vrrp/status.h"
 #include "lb/backend_pool.h"
-#include "lb/proxy/proxy.h"
+#include "lb/data_path.h"
 
 namespace fairlead::admin {
 
@@ -29,6 +29,7 @@ struct StatusReport {
     std::vector<checks::CheckStatus> checks;
     std::vector<lb::BackendView> backends;
     lb::ProxyStatistics balancer;
+    std::string dataPath = "proxy";
     std::vector<lb::Endpoint> listeners;
     bool fallOpen = false;                                  ///< every backend is down, all are tried
     std::string backendSource;                              ///< "static", "cache", "host" or "kubernetes"

@@ -9,8 +9,10 @@
 #include "agent/config/derive.h"
 #include "agent/config/host_facts.h"
 #include "agent/control/control_client.h"
+#include "agent/data_path.h"
 #include "agent/net/address_keeper.h"
 #include "agent/net/netlink.h"
+#include "lb/kernel/kernel_path.h"
 
 namespace fairlead::cli {
 namespace {
@@ -41,6 +43,15 @@ class Cleanup {
         }
     }
 
+    void rules(const config::Configuration& configuration) {
+        try {
+            for (const std::string& removed : lb::removeKernelPath(kernelOptions(configuration)))
+                streams_.out << "removed " << removed << '\n';
+        } catch (const std::exception& error) {
+            failed(error.what());
+        }
+    }
+
     [[nodiscard]] int result() const { return failed_ ? kWrong : kDone; }
 
   private:
@@ -61,12 +72,16 @@ int cleanUp(const ConfigurationFlags& flags, Streams streams) {
                        "/etc/kubernetes/manifests\n";
         return kWrong;
     }
-    if (const auto mistake = config::vipThatIsTheHosts(*configuration, config::readHostFacts(""))) {
+    const config::HostFacts host =
+        config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
+    if (const auto mistake = config::vipThatIsTheHosts(*configuration, host)) {
         streams.err << *mistake << '\n';
         return kWrong;
     }
     Cleanup cleanup(streams);
     cleanup.addresses(*configuration);
+    const auto derived = config::derive(*configuration, host);
+    cleanup.rules(derived ? derived->configuration : *configuration);
     cleanup.file(configuration->backends.cacheFile);
     cleanup.file(configuration->logging.historyFile);
     for (const char* family : {"-ipv4", "-ipv6"}) {
@@ -79,7 +94,8 @@ int cleanUp(const ConfigurationFlags& flags, Streams streams) {
 
 void addCleanup(Commands& commands) {
     CLI::App* command = commands.app.add_subcommand(
-        "cleanup", "Remove what a stopped agent may have left: the VIP, the cache, the history");
+        "cleanup",
+        "Remove what a stopped agent may have left: the VIP, rules of nftables, the cache, the history");
     command->footer(
         "Examples:\n"
         "  fairlead cleanup --config /etc/kubernetes/fairlead.yaml\n"

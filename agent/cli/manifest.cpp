@@ -127,11 +127,14 @@ void addPod(Commands& commands, CLI::App& parent) {
 
 void addRbac(Commands& commands, CLI::App& parent) {
     CLI::App* command =
-        parent.add_subcommand("rbac", "The right to read Nodes, and how to make the identity");
+        parent.add_subcommand("rbac", "The rights of the agent, and how to make its identity");
     command->footer("Examples:\n  fairlead manifest rbac | kubectl apply -f -");
-    command->callback([&commands] {
-        commands.chosen = [&commands] {
-            commands.streams.out << rbacManifest();
+    const auto events = std::make_shared<bool>(true);
+    command->add_flag("--events,!--no-events", *events,
+                      "With the right to write Events about the VIP (the default), or without");
+    command->callback([&commands, events] {
+        commands.chosen = [&commands, events] {
+            commands.streams.out << rbacManifest(*events);
             return kDone;
         };
     });

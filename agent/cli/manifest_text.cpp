@@ -151,14 +151,18 @@ std::string podManifest(Role role, const std::string& image, const lb::Endpoint&
     return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }
 
-std::string rbacManifest() {
-    return R"(# What fairlead may do in the cluster: read Nodes, nothing else.
-#
+std::string rbacManifest(bool events) {
+    std::string text = "# What fairlead may do in the cluster: read Nodes";
+    text += events ? ", and tell of the VIP by Events; nothing else.\n" : "; nothing else.\n";
+    text += R"(#
 #   fairlead manifest rbac | kubectl apply -f -
 #
 # Its identity, on every control-plane host (older kubeadm also wants --config FILE):
 #
 #   (umask 077; kubeadm kubeconfig user --client-name fairlead > /etc/kubernetes/fairlead.conf)
+#
+# It is valid for a year, and `kubeadm certs renew` doesn't know it: make it anew in time. The agent warns from 30 days
+# before, takes up the new file by itself, and falls back on admin.conf once the old one has expired.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -167,7 +171,14 @@ rules:
 - apiGroups: [""]
   resources: ["nodes"]
   verbs: ["get", "list", "watch"]
----
+)";
+    if (events) {
+        text += R"(- apiGroups: [""]
+  resources: ["events"]
+  verbs: ["create"]
+)";
+    }
+    return text + R"(---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:

@@ -17,7 +17,7 @@ enum class Role : std::uint8_t { ControlPlane, Worker };
 std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin, bool adminTls,
                         const std::vector<std::string>& arguments);
 
-/// The ClusterRole and its binding to the user `fairlead`.
-std::string rbacManifest();
+/// The ClusterRole and its binding to the user `fairlead`; with the right to create Events or without.
+std::string rbacManifest(bool events);
 
 }  // namespace fairlead::cli

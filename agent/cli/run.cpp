@@ -11,6 +11,8 @@
 #include "agent/cli/cli.h"
 #include "agent/config/derive.h"
 #include "agent/config/host_facts.h"
+#include "agent/data_path.h"
+#include "agent/data_path_choice.h"
 #include "agent/guard/guardian.h"
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
@@ -19,6 +21,16 @@
 
 namespace fairlead::cli {
 namespace {
+
+/// auto becomes what it stands for on this host.
+void chooseDataPath(config::Configuration& configuration) {
+    if (configuration.dataPath != config::DataPath::Auto) return;
+    const DataPathChoice choice = fairlead::chooseDataPath(configuration, readKernelFacts(configuration));
+    configuration.dataPath = choice.dataPath;
+    std::vector<logging::Field> fields{{"chosen", toString(choice.dataPath)}, {"why", choice.why}};
+    if (!choice.fix.empty()) fields.emplace_back("forBetter", choice.fix);
+    logging::log(logging::Level::Info, "config", "loadBalancer.dataPath: auto", fields);
+}
 
 /// As the manifest of the pod has them (manifest_text.cpp).
 std::vector<int> neededCapabilities(const config::Configuration& configuration) {
@@ -43,7 +55,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
         logging::warning("agent", "keeps rights that it doesn't need", {{"cause", reduced.error()}});
     const config::HostFacts host =
         config::readHostFacts(configuration->backends.kubernetes.apiServerManifest);
-    const auto derived = config::derive(std::move(*configuration), host);
+    auto derived = config::derive(std::move(*configuration), host);
     if (!derived) {
         err << derived.error() << '\n';
         return kWrong;
@@ -52,6 +64,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
+    chooseDataPath(derived->configuration);
     std::optional<takeover::Predecessor> predecessor;
     if (takesOver) {
         auto found = takeover::Predecessor::find(derived->configuration.vrrp.virtualRouterId);

@@ -11,7 +11,7 @@
 namespace fairlead::config {
 namespace {
 
-constexpr std::array<std::string_view, 34> kLive{
+constexpr std::array<std::string_view, 37> kLive{
     "vip.addresses",
     "vip.probe.interval",
     "vip.probe.timeout",
@@ -37,12 +37,15 @@ constexpr std::array<std::string_view, 34> kLive{
     "loadBalancer.healthCheck.fall",
     "loadBalancer.healthCheck.caFile",
     "loadBalancer.healthCheck.serverName",
+    "loadBalancer.healthCheck.clientCertFile",
+    "loadBalancer.healthCheck.clientKeyFile",
     "backends.port",
     "backends.static",
     "backends.kubernetes.kubeconfig",
     "backends.kubernetes.server",
     "backends.kubernetes.nodeSelector",
     "backends.kubernetes.addressFamily",
+    "backends.kubernetes.apiServerManifest",
     "backends.cacheFile",
     "logging.format",
     "logging.level",
@@ -53,6 +56,8 @@ constexpr std::array<std::string_view, 5> kElection{"vip.interface", "vrrp.versi
                                                     "vrrp.transport", "vrrp.authentication.type"};
 /// Where the balancer can be reached.
 constexpr std::array<std::string_view, 2> kBalancer{"loadBalancer.dataPath", "loadBalancer.bind"};
+/// What the kernel's rules are made of once.
+constexpr std::array<std::string_view, 2> kRules{"vip.addresses", "backends.port"};
 
 bool among(std::span<const std::string_view> list, std::string_view path) {
     return std::ranges::find(list, path) != list.end();
@@ -134,7 +139,9 @@ bool Changes::touches(std::string_view prefix) const {
                                [&](const Change& change) { return change.path.starts_with(prefix); });
 }
 
-Changes changes(const Configuration& running, const Configuration& wanted) {
+Changes changes(const Configuration& running, Configuration wanted) {
+    // What was chosen at the start stays chosen.
+    if (wanted.dataPath == DataPath::Auto) wanted.dataPath = running.dataPath;
     std::vector<const Key*> differing;
     for (const Key& key : keys()) {
         if (key.get(running) != key.get(wanted)) differing.push_back(&key);
@@ -148,7 +155,8 @@ Changes changes(const Configuration& running, const Configuration& wanted) {
     Changes result{.next = wanted, .applied = {}, .waiting = {}, .whyAllWait = {}};
     for (const Key* key : differing) {
         const bool ofElection = key->path.starts_with("vip.") || key->path.starts_with("vrrp.");
-        const bool live = among(kLive, key->path) && !(ofElection && otherElection);
+        const bool live = among(kLive, key->path) && !(ofElection && otherElection) &&
+                          !(running.inKernel() && among(kRules, key->path));
         if (!live) copy(*key, running, result.next);
         (live ? result.applied : result.waiting)
             .push_back({.path = std::string(key->path),

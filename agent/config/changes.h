@@ -38,8 +38,9 @@ struct Changes {
 /// Keys that belong together change together: while what tells one election from another (its interface,
 /// version, virtual router ID, transport, kind of authentication, the families of the VIPs) waits for the
 /// next start, so does the rest of `vip` and `vrrp`; while the balancer's port does, so do the checks, whose
-/// default is on it. And if the applied changes would not make a valid configuration without those that wait,
-/// all of them wait.
-Changes changes(const Configuration& running, const Configuration& wanted);
+/// default is on it. In the kernel's data paths the VIPs and the backends' port wait, being part of the
+/// rules. And if the applied changes would not make a valid configuration without those that wait, all of
+/// them wait.
+Changes changes(const Configuration& running, Configuration wanted);
 
 }  // namespace fairlead::config

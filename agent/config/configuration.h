@@ -55,6 +55,7 @@ struct Kubernetes {
     } addressFamily = Family::Auto;  ///< auto: that of the first VIP
     /// This host's; empty: it isn't read.
     std::string apiServerManifest = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+    bool events = true;  ///< an Event on this host's Node for each move of the VIP, where it may write it
 };
 
 struct Backends {
@@ -65,6 +66,9 @@ struct Backends {
     Kubernetes kubernetes;
     std::string cacheFile = "/var/lib/fairlead/backends.json";  ///< empty: none
 };
+
+/// Where connections are balanced; Auto becomes Proxy or Nat at start.
+enum class DataPath : std::uint8_t { Proxy, Nat, Dsr, Auto };
 
 /// Who may ask the admin address what; empty: not asked for.
 struct AdminSecurity {
@@ -91,12 +95,19 @@ struct Configuration {
     std::optional<std::vector<boost::asio::ip::address>> peers;  ///< vrrp.peers; nothing: nodes
     std::vector<checks::CheckOptions> checks;
     lb::ProxyOptions loadBalancer;
-    lb::HealthCheckOptions healthCheck;  ///< loadBalancer.healthCheck
+    DataPath dataPath = DataPath::Proxy;  ///< loadBalancer.dataPath
+    bool keepRules = false;               ///< loadBalancer.keepRules
+    lb::HealthCheckOptions healthCheck;   ///< loadBalancer.healthCheck
     Backends backends;
     lb::Endpoint admin;  ///< admin.bind
     AdminSecurity adminSecurity;
     Logging logging;
     Origins origins;
+    /// This host's on vip.interface, without the VIPs; from derive().
+    std::vector<boost::asio::ip::address> ownAddresses;
+
+    /// Rules in the kernel rather than a listener.
+    [[nodiscard]] bool inKernel() const { return dataPath == DataPath::Nat || dataPath == DataPath::Dsr; }
 };
 
 /// One virtual router for each family among vip.addresses, that of the first address first; none without a

@@ -43,8 +43,9 @@ class CrossChecks {
         }
         checks();
         listeners();
-        adminSecurity();
+        dataPath();
         balancing();
+        adminSecurity();
         healthCheck();
         backends();
     }
@@ -193,7 +194,7 @@ class CrossChecks {
         if (bind.empty()) error(path, "needs at least one ADDRESS:PORT");
         unique(path, bind, lb::toString);
         for (std::size_t i = 0; i < bind.size(); ++i) {
-            if (contains(c_.vip.addresses, bind[i].address)) {
+            if (!c_.inKernel() && contains(c_.vip.addresses, bind[i].address)) {
                 error(entry(path, i), lb::toString(bind[i]) +
                                           " is on the VIP, which a backup doesn't have; listen on 0.0.0.0:" +
                                           std::to_string(bind[i].port));
@@ -209,25 +210,51 @@ class CrossChecks {
             error("admin.bind", lb::toString(c_.admin) + " is on the VIP, which a backup doesn't have");
     }
 
-    void adminSecurity() {
-        const AdminSecurity& security = c_.adminSecurity;
-        const bool tls = !security.certFile.empty();
-        if (tls && security.keyFile.empty())
-            error("admin.tls.keyFile", "must be given beside admin.tls.certFile");
-        if (!tls && !security.keyFile.empty())
-            error("admin.tls.certFile", "must be given beside admin.tls.keyFile");
-        if (!tls && !security.clientCaFile.empty())
-            error("admin.tls.clientCAFile", "needs admin.tls.certFile and admin.tls.keyFile");
-        if (c_.admin.address.is_loopback() || security.insecure) return;
-        const std::string where = lb::toString(c_.admin) + " can be reached by others";
-        if (!tls) {
-            error("admin.bind", where +
-                                    "; give admin.tls.certFile and admin.tls.keyFile, or set "
-                                    "admin.insecure: true, or bind it to 127.0.0.1");
-        } else if (security.tokenFile.empty() && security.clientCaFile.empty()) {
-            error("admin.bind", where +
-                                    "; give admin.tokenFile or admin.tls.clientCAFile, or set "
-                                    "admin.insecure: true");
+    void dataPath() {
+        const std::string head = "loadBalancer.";
+        if (c_.dataPath == DataPath::Proxy && c_.keepRules)
+            warning(head + "keepRules", "has no effect with dataPath: proxy");
+        if (!c_.inKernel()) return;
+        const bool dsr = c_.dataPath == DataPath::Dsr;
+        const std::string name = dsr ? "dsr" : "nat";
+        if (c_.vip.addresses.empty()) {
+            error(head + "dataPath",
+                  name + " takes connections to the VIP, and none is given; use dataPath: proxy");
+        }
+        if (c_.loadBalancer.algorithm == lb::Algorithm::LeastConnections) {
+            error(head + "algorithm",
+                  "leastConnections is for dataPath: proxy; nat knows roundRobin and sourceHash");
+        }
+        const std::vector<lb::Endpoint>& bind = c_.loadBalancer.bind;
+        for (std::size_t i = 0; i < bind.size(); ++i) {
+            if (bind[i].address.is_loopback()) {
+                error(entry(head + "bind", i),
+                      lb::toString(bind[i]) + ": " + name + " can't serve loopback; use dataPath: proxy");
+            } else if (dsr && (!bind[i].address.is_unspecified() || bind[i].port == c_.backends.port)) {
+                error(
+                    entry(head + "bind", i),
+                    lb::toString(bind[i]) +
+                        ": dsr takes every address at a port that isn't the API servers', as 0.0.0.0:16443: "
+                        "by the hosts' own addresses at that port they see whether the others' rules work");
+            }
+        }
+        for (const char* key : {"connectTimeout", "idleTimeout", "maxConnections", "accessLog"}) {
+            if (given(head + key)) warning(head + key, "has no effect with dataPath: " + name);
+        }
+        if (dsr && given(head + "algorithm"))
+            warning(head + "algorithm",
+                    "has no effect with dataPath: dsr, which goes by a connection's source");
+        twoFamilies(name);
+    }
+
+    void twoFamilies(const std::string& name) {
+        for (const auto& vip : c_.vip.addresses) {
+            if (vip.is_v6() == c_.vip.addresses.front().is_v6()) continue;
+            if (vip.is_v6() && vip.to_v6().is_link_local()) continue;
+            warning("vip.addresses", vip.to_string() + ": " + name +
+                                         " gives connections to backends of their own IP version alone; "
+                                         "without such ones they are refused");
+            return;
         }
     }
 
@@ -259,6 +286,28 @@ class CrossChecks {
         }
     }
 
+    void adminSecurity() {
+        const AdminSecurity& security = c_.adminSecurity;
+        const bool tls = !security.certFile.empty();
+        if (tls && security.keyFile.empty())
+            error("admin.tls.keyFile", "must be given beside admin.tls.certFile");
+        if (!tls && !security.keyFile.empty())
+            error("admin.tls.certFile", "must be given beside admin.tls.keyFile");
+        if (!tls && !security.clientCaFile.empty())
+            error("admin.tls.clientCAFile", "needs admin.tls.certFile and admin.tls.keyFile");
+        if (c_.admin.address.is_loopback() || security.insecure) return;
+        const std::string where = lb::toString(c_.admin) + " can be reached by others";
+        if (!tls) {
+            error("admin.bind", where +
+                                    "; give admin.tls.certFile and admin.tls.keyFile, or set "
+                                    "admin.insecure: true, or bind it to 127.0.0.1");
+        } else if (security.tokenFile.empty() && security.clientCaFile.empty()) {
+            error("admin.bind", where +
+                                    "; give admin.tokenFile or admin.tls.clientCAFile, or set "
+                                    "admin.insecure: true");
+        }
+    }
+
     void healthCheck() {
         const lb::HealthCheckOptions& check = c_.healthCheck;
         const bool tls = check.type == lb::HealthCheckType::Tls || check.type == lb::HealthCheckType::Https;
@@ -279,7 +328,7 @@ class CrossChecks {
         return std::ranges::any_of(c_.loadBalancer.bind, [&](const lb::Endpoint& listener) {
             return listener.port == backend.port &&
                    (listener.address == backend.address ||
-                    (listener.address.is_unspecified() && backend.address.is_loopback()));
+                    (!c_.inKernel() && listener.address.is_unspecified() && backend.address.is_loopback()));
         });
     }
 
@@ -303,7 +352,7 @@ class CrossChecks {
         const bool wildcard = std::ranges::any_of(c_.loadBalancer.bind, [&](const lb::Endpoint& listener) {
             return listener.port == c_.backends.port && listener.address.is_unspecified();
         });
-        if (api && wildcard) {
+        if (api && wildcard && !c_.inKernel()) {
             error("backends.port",
                   std::to_string(c_.backends.port) +
                       " is the balancer's own port on every address (loadBalancer.bind); the "

@@ -31,8 +31,8 @@ class Derivation {
         : host_(host), derived_{.configuration = std::move(configuration), .notes = {}, .warnings = {}} {}
 
     std::expected<Derived, std::string> run() {
-        for (const auto step :
-             {&Derivation::interface, &Derivation::identity, &Derivation::loop, &Derivation::apiServer}) {
+        for (const auto step : {&Derivation::interface, &Derivation::identity, &Derivation::loop,
+                                &Derivation::ownAddresses, &Derivation::apiServer}) {
             if (auto error = (this->*step)()) return std::unexpected(std::move(*error));
         }
         Configuration& c = derived_.configuration;
@@ -165,9 +165,20 @@ class Derivation {
         return std::nullopt;
     }
 
+    Error ownAddresses() {
+        Configuration& c = derived_.configuration;
+        const auto found = std::ranges::find(host_.interfaces, c.vip.interface, &HostInterface::name);
+        if (found == host_.interfaces.end()) return std::nullopt;
+        for (const HostAddress& own : found->addresses) {
+            if (!isVip(own.address)) c.ownAddresses.push_back(own.address);
+        }
+        return std::nullopt;
+    }
+
     /// A backend that is this host's own balancer would send every connection round in circles.
     Error loop() {
         const Configuration& c = derived_.configuration;
+        if (c.inKernel()) return std::nullopt;  // services() leaves the backends' port to them
         for (std::size_t i = 0; i < c.backends.fixed.size(); ++i) {
             const lb::Endpoint& backend = c.backends.fixed[i];
             const bool ownPort = std::ranges::any_of(c.loadBalancer.bind, [&](const lb::Endpoint& listener) {
@@ -258,6 +269,14 @@ Derivation::Error Derivation::apiServer() {
             c.healthCheck.caFile = manifest.clientCaFile;
             note("loadBalancer.healthCheck.caFile " + c.healthCheck.caFile + ", the --client-ca-file in " +
                  manifest.file);
+        }
+        const bool https = c.healthCheck.type == lb::HealthCheckType::Https;
+        if (manifest.anonymousAuth == false && https && !manifest.kubeletClientCertificate.empty() &&
+            !given("loadBalancer.healthCheck.clientCertFile")) {
+            c.healthCheck.clientCertFile = manifest.kubeletClientCertificate;
+            c.healthCheck.clientKeyFile = manifest.kubeletClientKey;
+            note("loadBalancer.healthCheck.clientCertFile " + c.healthCheck.clientCertFile +
+                 ", since --anonymous-auth=false stands in " + manifest.file);
         }
     }
     if (c.vip.addresses.empty() || !c.backends.fixed.empty() || c.backends.kubernetes.kubeconfig.empty())

@@ -19,6 +19,8 @@ constexpr Milliseconds kShortest{1};
 constexpr Words<Algorithm> kAlgorithms{{"roundRobin", Algorithm::RoundRobin},
                                        {"leastConnections", Algorithm::LeastConnections},
                                        {"sourceHash", Algorithm::SourceHash}};
+constexpr Words<DataPath> kDataPaths{
+    {"proxy", DataPath::Proxy}, {"nat", DataPath::Nat}, {"dsr", DataPath::Dsr}, {"auto", DataPath::Auto}};
 constexpr Words<HealthCheckType> kHealthChecks{{"https", HealthCheckType::Https},
                                                {"http", HealthCheckType::Http},
                                                {"tls", HealthCheckType::Tls},
@@ -39,15 +41,11 @@ constexpr Words<logging::Level> kLevels{{"debug", logging::Level::Debug},
                                         {"warning", logging::Level::Warning},
                                         {"error", logging::Level::Error}};
 
-/// Accepts the one value that this version offers, and knows what is planned beside it.
-Key withConstant(Key key, const char* available, std::vector<std::string> planned = {}) {
-    key.set = [available, planned = std::move(planned)](Configuration&,
-                                                        const std::string& text) -> Parsed<void> {
+/// Accepts one value alone.
+Key withConstant(Key key, const char* available) {
+    key.set = [available](Configuration&, const std::string& text) -> Parsed<void> {
         if (text == available) return {};
-        const bool later = std::ranges::find(planned, text) != planned.end();
-        return std::unexpected(quoted(text) +
-                               (later ? " is not available in this version" : " is not known") +
-                               "; the only value is " + available);
+        return std::unexpected(quoted(text) + " is not known; the only value is " + available);
     };
     key.get = [available](const Configuration&) { return Texts{available}; };
     return key;
@@ -324,16 +322,25 @@ void addBalancing(std::vector<Key>& table) {
 
 void addLoadBalancer(std::vector<Key>& table) {
     table.push_back(
-        withConstant({.path = "loadBalancer.dataPath",
-                      .type = "proxy",
-                      .help = "Where connections are balanced: proxy is in user space. nat and dsr "
-                              "are not available in this version."},
-                     "proxy", {"nat", "dsr"}));
-    table.push_back(withEndpoints({.path = "loadBalancer.bind",
-                                   .flag = "--bind",
-                                   .type = "list of ADDRESS:PORT",
-                                   .help = "Where the balancer listens."},
-                                  FAIRLEAD_FIELD(loadBalancer.bind), parseListener));
+        withWord(Key{.path = "loadBalancer.dataPath",
+                     .flag = "--data-path",
+                     .type = "proxy, nat, dsr or auto",
+                     .help = "Where connections are balanced: proxy is in user space, nat and dsr in the "
+                             "kernel; auto takes nat where it works, else proxy. See kernel.md."},
+                 FAIRLEAD_FIELD(dataPath), kDataPaths));
+    table.push_back(withBoolean(
+        {.path = "loadBalancer.keepRules",
+         .flag = "--keep-rules",
+         .type = "true or false",
+         .help = "nat, dsr: whether a stop leaves rules and connections in the kernel, as for an upgrade; "
+                 "`fairlead cleanup` removes them."},
+        FAIRLEAD_FIELD(keepRules)));
+    table.push_back(withEndpoints(
+        {.path = "loadBalancer.bind",
+         .flag = "--bind",
+         .type = "list of ADDRESS:PORT",
+         .help = "Where the balancer listens. nat and dsr take the VIP at each of these ports."},
+        FAIRLEAD_FIELD(loadBalancer.bind), parseListener));
     table.push_back(withWord(Key{.path = "loadBalancer.algorithm",
                                  .flag = "--algorithm",
                                  .type = "roundRobin, leastConnections or sourceHash",
@@ -469,6 +476,13 @@ void addBackends(std::vector<Key>& table) {
                      .type = "auto, ipv4 or ipv6",
                      .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
                  FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+    table.push_back(
+        withBoolean({.path = "backends.kubernetes.events",
+                     .flag = "--events",
+                     .type = "true or false",
+                     .help = "Writes an Event on this host's Node whenever it takes or loses the VIP, if its "
+                             "identity may (kubectl describe node)."},
+                    FAIRLEAD_FIELD(backends.kubernetes.events)));
     table.push_back(withText(
         Key{.path = "backends.kubernetes.apiServerManifest",
             .flag = "--api-server-manifest",

@@ -263,6 +263,7 @@ constexpr const char* kReloadDetails = R"(
 - **Backends.** Other ways to ask the API begin with a new LIST; until it has answered, the backends stay as they are.
 - **Together.** While `vip.interface`, `vrrp.version`, `vrrp.virtualRouterID`, `vrrp.transport`, `vrrp.authentication.type` or
   whether there are IPv4 and IPv6 VIPs waits for the next start, so does the rest of `vip` and `vrrp`; with `loadBalancer.bind` the checks.
+  With `dataPath` nat or dsr, `vip.addresses` and `backends.port` always wait: the kernel's rules are made of them.
 )";
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "agent/guard/executor.h"
 
-#include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "agent/net/address_request.h"
 #include "agent/net/descriptor.h"
 #include "agent/net/netlink.h"
 #include "agent/net/received.h"
@@ -26,10 +26,6 @@ boost::asio::ip::address addressOf(const PlainAddress& plain) {
     return boost::asio::ip::address_v4({plain.bytes[0], plain.bytes[1], plain.bytes[2], plain.bytes[3]});
 }
 
-std::size_t length(const PlainAddress& address) {
-    return address.family == AF_INET ? 4 : 16;
-}
-
 void append(std::string& list, const std::string& item, const char* separator) {
     if (!list.empty()) list += separator;
     list += item;
@@ -37,24 +33,9 @@ void append(std::string& list, const std::string& item, const char* separator) {
 
 /// What the kernel answers to one RTM_DELADDR: 0 or an errno.
 int removeAddress(int netlink, const PlainAddress& address, int interfaceIndex) {
-    // The address alone: with IFA_ADDRESS, the prefix length of an IPv4 address would have to match as well.
-    struct {
-        nlmsghdr header{};
-        ifaddrmsg body{};
-        rtattr attribute{};
-        std::array<std::uint8_t, 16> bytes{};
-    } request;
-    request.header.nlmsg_len =
-        static_cast<std::uint32_t>(sizeof request - sizeof request.bytes + length(address));
-    request.header.nlmsg_type = RTM_DELADDR;
-    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    request.body.ifa_family = address.family;
-    request.body.ifa_prefixlen = address.family == AF_INET6 ? 128 : 0;
-    request.body.ifa_index = static_cast<std::uint32_t>(interfaceIndex);
-    request.attribute.rta_type = IFA_LOCAL;
-    request.attribute.rta_len = static_cast<std::uint16_t>(RTA_LENGTH(length(address)));
-    request.bytes = address.bytes;
-    if (send(netlink, &request, request.header.nlmsg_len, 0) < 0) return errno;
+    const net::AddressRequest request = net::AddressRequest::remove(addressOf(address), interfaceIndex);
+    const auto bytes = request.bytes();
+    if (send(netlink, bytes.data(), bytes.size(), 0) < 0) return errno;
     struct {
         nlmsghdr header{};
         nlmsgerr body{};

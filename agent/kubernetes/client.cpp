@@ -112,14 +112,15 @@ struct Client::Impl {
           token(identity.token),
           client(libraryUrl(server.url), configuration(server, identity, t, refusal)) {}
 
-    std::shared_ptr<Request> send(const std::string& pathAndQuery) {
+    std::shared_ptr<Request> send(const std::string& pathAndQuery, const std::string* json) {
         auto request = std::make_shared<Request>();
         {
             const std::lock_guard lock(mutex);
             if (cancelled) return nullptr;
             current = request;
         }
-        http::http_request message(http::methods::GET);
+        http::http_request message(json ? http::methods::POST : http::methods::GET);
+        if (json) message.set_body(*json, "application/json");
         message.set_request_uri(web::uri(pathAndQuery));
         message.headers().add("Host", host);  // cpprestsdk takes SNI and the name to verify from it
         message.headers().add("Accept", "application/json");
@@ -176,10 +177,11 @@ struct Client::Impl {
     std::expected<Answer, ClientError> run(
         const std::string& pathAndQuery, const Patience& patience,
         const std::function<void(const Answer&)>& onHead,
-        const std::function<bool(const Answer&, std::string_view)>& onBytes) {
+        const std::function<bool(const Answer&, std::string_view)>& onBytes,
+        const std::string* json = nullptr) {
         std::shared_ptr<Request> request;
         try {
-            request = send(pathAndQuery);
+            request = send(pathAndQuery, json);
         } catch (const std::exception& error) {
             return std::unexpected(failure(phrase(error)));
         }
@@ -187,6 +189,24 @@ struct Client::Impl {
         auto result = read(*request, patience, onHead, onBytes);
         leave(request);
         return result;
+    }
+
+    /// One request with its whole answer.
+    std::expected<Answer, ClientError> whole(const std::string& pathAndQuery, const std::string* json) {
+        std::string body;
+        bool tooLarge = false;
+        auto answer = run(
+            pathAndQuery, {.idle = [this] { return timeouts.answer; }, .whole = kSlowestAnswer},
+            [](const Answer&) {},
+            [&](const Answer&, std::string_view bytes) {
+                tooLarge = body.size() + bytes.size() > kMostBody;
+                if (!tooLarge) body += bytes;
+                return !tooLarge;
+            },
+            json);
+        if (tooLarge) return std::unexpected(ClientError{.text = "the answer is larger than 64 MiB"});
+        if (answer) answer->body = std::move(body);
+        return answer;
     }
 
     std::expected<Answer, ClientError> read(
@@ -236,19 +256,11 @@ Client::Client(const ServerAddress& server, const Identity& identity, ClientTime
 Client::~Client() = default;
 
 std::expected<Answer, ClientError> Client::get(const std::string& pathAndQuery) {
-    std::string body;
-    bool tooLarge = false;
-    auto answer = impl_->run(
-        pathAndQuery, {.idle = [this] { return impl_->timeouts.answer; }, .whole = kSlowestAnswer},
-        [](const Answer&) {},
-        [&](const Answer&, std::string_view bytes) {
-            tooLarge = body.size() + bytes.size() > kMostBody;
-            if (!tooLarge) body += bytes;
-            return !tooLarge;
-        });
-    if (tooLarge) return std::unexpected(ClientError{.text = "the answer is larger than 64 MiB"});
-    if (answer) answer->body = std::move(body);
-    return answer;
+    return impl_->whole(pathAndQuery, nullptr);
+}
+
+std::expected<Answer, ClientError> Client::post(const std::string& path, const std::string& json) {
+    return impl_->whole(path, &json);
 }
 
 std::expected<Answer, ClientError> Client::stream(const std::string& pathAndQuery,

@@ -51,6 +51,9 @@ class Client {
     /// GET; the body is bounded to 64 MiB.
     std::expected<Answer, ClientError> get(const std::string& pathAndQuery);
 
+    /// POST of a JSON text; the answer's body is bounded as that of get().
+    std::expected<Answer, ClientError> post(const std::string& path, const std::string& json);
+
     /// What a stream is told while it goes on, on the caller's thread.
     struct StreamHandler {
         std::function<void()> onOpen;                   ///< once, if the status is 200

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -31,6 +32,10 @@ using Clock = std::chrono::steady_clock;
 using Kind = Outcome::Kind;
 
 constexpr const char* kComponent = "kubernetes";
+/// As many as the cache takes. Each is probed.
+constexpr std::size_t kMostMembers = 1000;
+/// Lines about Nodes that make no backend, at once.
+constexpr std::size_t kMostSaid = 20;
 
 void append(std::string& causes, const std::string& cause) {
     // Two identities that fail alike are said once.
@@ -188,6 +193,7 @@ struct Reflector::Impl : SessionListener {
             status.server = server.url;
             status.kubeconfig = identity.file;
         }
+        trying = {.server = server, .identity = identity};
         try {
             Client client(server, identity, {.answer = options.patience, .idle = options.watchdog});
             lookAtValidity(identity);
@@ -237,6 +243,7 @@ struct Reflector::Impl : SessionListener {
             const std::lock_guard lock(mutex);
             status.watchUp = true;
             status.lastError.clear();
+            working = trying;
             server = status.server;
             kubeconfig = status.kubeconfig;
         }
@@ -274,31 +281,44 @@ struct Reflector::Impl : SessionListener {
     }
 
     /// Hands the members over if they changed. An empty list is a mistake somewhere (a selector, rights, a
-    /// label lost in an upgrade) far more often than a cluster without control plane.
+    /// label lost in an upgrade) far more often than a cluster without control plane, and so is one of
+    /// thousands.
     void publish() {
         {
             const std::lock_guard lock(mutex);
             status.nodes = store.size();
         }
-        std::vector<std::string> skipped = store.skipped();
-        for (const std::string& reason : skipped) {
-            if (std::find(lastSkipped.begin(), lastSkipped.end(), reason) == lastSkipped.end())
-                logging::warning(kComponent, "a Node makes no backend", {{"cause", reason}});
-        }
-        lastSkipped = std::move(skipped);
+        tellSkipped(store.skipped());
         std::vector<lb::Backend> members = store.members();
-        if (members.empty()) {
-            if (!std::exchange(saidEmpty, true)) {
-                logging::warning(
-                    kComponent, "the API names no control-plane host; keeping the backends known so far",
-                    {{"selector", options.nodeSelector}, {"nodes", std::uint64_t(store.size())}});
-            }
-            return;
+        const std::string oddity =
+            members.empty() ? "the API names no control-plane host; keeping the backends known so far"
+            : members.size() > kMostMembers
+                ? "too many Nodes match the selector to be a control plane; keeping the backends "
+                  "known so far"
+                : "";
+        if (oddity != std::exchange(lastOddity, oddity) && !oddity.empty()) {
+            logging::warning(kComponent, oddity,
+                             {{"selector", options.nodeSelector}, {"nodes", std::uint64_t(store.size())}});
         }
-        saidEmpty = false;
-        if (members == lastMembers) return;
+        if (!oddity.empty() || members == lastMembers) return;
         lastMembers = members;
         onMembers(std::move(members));
+    }
+
+    /// Each reason once, and of very many the first ones.
+    void tellSkipped(const std::vector<std::string>& skipped) {
+        std::set<std::string> now(skipped.begin(), skipped.end());
+        std::size_t said = 0;
+        for (const std::string& reason : now) {
+            if (lastSkipped.contains(reason)) continue;
+            if (said++ == kMostSaid) {
+                logging::warning(kComponent, "more Nodes make no backend",
+                                 {{"nodes", std::uint64_t(now.size())}});
+                break;
+            }
+            logging::warning(kComponent, "a Node makes no backend", {{"cause", reason}});
+        }
+        lastSkipped = std::move(now);
     }
 
     // ---- stopping
@@ -335,13 +355,14 @@ struct Reflector::Impl : SessionListener {
 
     // The reflector's thread only.
     NodeStore store;
+    WorkingServer trying;
     bool betterDenied = false;  ///< an identity before the one in use was refused
     std::string lastNotice;
     std::vector<lb::Backend> lastMembers;
-    std::vector<std::string> lastSkipped;
+    std::set<std::string> lastSkipped;
     std::string lastGoodServer;
     ChangeLog changes;
-    bool saidEmpty = false;
+    std::string lastOddity;
     std::mt19937 random{std::random_device{}()};
     std::uniform_real_distribution<double> chance{0.0, 1.0};
 
@@ -351,6 +372,7 @@ struct Reflector::Impl : SessionListener {
     ReflectorStatus status;
     Client* current = nullptr;
     bool stop = false;
+    std::optional<WorkingServer> working;
     Identities identities;  ///< as this attempt began with them
     bool begun = false;     ///< there has been an attempt
     bool renewed = false;   ///< the files say something else since then
@@ -373,6 +395,11 @@ void Reflector::start() {
 ReflectorStatus Reflector::status() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->status;
+}
+
+std::optional<WorkingServer> Reflector::working() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->working;
 }
 
 void Reflector::stop() {

@@ -19,9 +19,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/kubernetes/event_writer.h"
 #include "lb/backend.h"
 
 namespace fairlead::kubernetes {
@@ -69,6 +71,8 @@ class Reflector {
     void start();
     /// Any thread.
     [[nodiscard]] ReflectorStatus status() const;
+    /// The server and the identity that worked last; nothing before the first. Any thread.
+    [[nodiscard]] std::optional<WorkingServer> working() const;
     /// Cancels what is under way and joins within a second.
     void stop();
 

@@ -17,9 +17,6 @@
 
 namespace fairlead::net {
 
-/// The protocol value that marks our addresses (IFA_PROTO, Linux 5.18; `ip -N address` shows "proto 0xfa").
-inline constexpr std::uint8_t kAddressProtocol = 0xFA;
-
 /// How long the kernel keeps the VIP without renewal: what it takes the slowest peer to take over after our
 /// silence, in whole seconds, at least 2. Shorter, the VIP would be nowhere for a moment; what a process that
 /// doesn't run leaves open in its kernel goes on meanwhile.
@@ -56,7 +53,6 @@ class AddressKeeper {
   private:
     std::expected<std::vector<RemovedAddress>, std::string> sweep(
         const std::vector<boost::asio::ip::address>& vips);
-    [[nodiscard]] NetlinkMessage addRequest(const boost::asio::ip::address& vip, int interfaceIndex) const;
 
     Netlink& netlink_;
     std::vector<boost::asio::ip::address> vips_;

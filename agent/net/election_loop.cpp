@@ -1,5 +1,6 @@
 #include "agent/net/election_loop.h"
 
+#include <boost/container/static_vector.hpp>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -188,11 +189,10 @@ void ElectionLoop::applyConditions() {
 
 void ElectionLoop::moveTogether() {
     if (routers_.size() < 2) return;
-    std::vector<vrrp::GroupMember> members;
-    members.reserve(routers_.size());
+    boost::container::static_vector<vrrp::GroupMember, 2> members;
     for (std::size_t i = 0; i < routers_.size(); ++i)
         members.push_back({.before = before_[i], .now = routers_[i]->state()});
-    if (const auto order = vrrp::followGroup(members); order) {
+    if (const auto order = vrrp::followGroup({members.data(), members.size()}); order) {
         const VirtualRouter& moved = *routers_[order->because];
         const std::string cause =
             std::string("together with ") + vrrp::familyName(moved.ipv6()) + ": " + moved.cause();
@@ -223,12 +223,11 @@ void ElectionLoop::publish() {
     published_ = now;
 }
 
-std::vector<vrrp::RouterStatus> ElectionLoop::currentStatus() const {
-    std::vector<vrrp::RouterStatus> status;
-    status.reserve(routers_.size());
-    for (const auto& router : routers_)
-        status.push_back(router->status());
-    return status;
+const std::vector<vrrp::RouterStatus>& ElectionLoop::currentStatus() {
+    status_.resize(routers_.size());
+    for (std::size_t i = 0; i < routers_.size(); ++i)
+        routers_[i]->writeStatus(status_[i]);
+    return status_;
 }
 
 }  // namespace fairlead::net

@@ -38,7 +38,8 @@ class ElectionLoop {
     void moveTogether();
     void watch(int fd) const;
     void publish();
-    [[nodiscard]] std::vector<vrrp::RouterStatus> currentStatus() const;
+    /// What there is to tell now; valid until the next call.
+    const std::vector<vrrp::RouterStatus>& currentStatus();
 
     static vrrp::TimePoint clock() { return std::chrono::steady_clock::now(); }
 
@@ -53,7 +54,8 @@ class ElectionLoop {
     Descriptor epoll_;
     Descriptor timer_;
     std::vector<std::unique_ptr<VirtualRouter>> routers_;
-    std::vector<vrrp::State> before_;  ///< the routers' states when the group was last looked at
+    std::vector<vrrp::State> before_;         ///< the routers' states when the group was last looked at
+    std::vector<vrrp::RouterStatus> status_;  ///< kept, so that its memory is used again
     bool publishLater_ = false;
     vrrp::TimePoint published_;
 };

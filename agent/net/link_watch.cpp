@@ -5,8 +5,12 @@
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/socket.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
@@ -42,22 +46,19 @@ void readAddress(nlmsghdr* header, Reading& reading) {
     }
 }
 
-int onMessage(nl_msg* message, void* argument) {
-    auto* reading = static_cast<Reading*>(argument);
-    nlmsghdr* header = nlmsg_hdr(message);
+void readMessage(nlmsghdr* header, Reading& reading) {
     switch (header->nlmsg_type) {
         case RTM_NEWLINK:
         case RTM_DELLINK:
-            readLink(header, *reading);
+            readLink(header, reading);
             break;
         case RTM_NEWADDR:
         case RTM_DELADDR:
-            readAddress(header, *reading);
+            readAddress(header, reading);
             break;
         default:
             break;
     }
-    return NL_OK;
 }
 
 }  // namespace
@@ -69,8 +70,6 @@ LinkWatch::LinkWatch(std::string interface, std::vector<boost::asio::ip::address
 
 void LinkWatch::open() {
     socket_ = openNetlink();
-    nl_socket_disable_seq_check(socket_.get());
-    nl_socket_set_nonblocking(socket_.get());
     const int error = nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
                                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
     if (error < 0) throw std::runtime_error(std::string("netlink notifications: ") + nl_geterror(error));
@@ -89,13 +88,20 @@ LinkNews LinkWatch::read(int interfaceIndex, std::uint32_t ourPort) {
                     .interfaceIndex = interfaceIndex,
                     .ourPort = ourPort,
                     .news = {}};
-    nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, onMessage, &reading);
+    // Not by libnl, which allocates for every reading: each renewal of a VIP is notified.
+    alignas(nlmsghdr) std::array<std::byte, 16384> buffer;  // NOLINT(*-member-init): recv() fills it
     for (int i = 0; i < kAtMost; ++i) {
-        const int error = nl_recvmsgs_default(socket_.get());
-        if (error >= 0) continue;
-        if (error == -NLE_AGAIN) break;
-        // The buffer ran over (-NLE_NOMEM), or one was unreadable.
-        reading.news.lost = true;
+        const ssize_t size = recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
+        if (size < 0 && errno == EAGAIN) break;
+        if (size < 0 || static_cast<std::size_t>(size) > buffer.size()) {
+            // The socket's buffer ran over, or one message was longer than ours.
+            reading.news.lost = true;
+            continue;
+        }
+        auto left = static_cast<int>(size);
+        for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(header, left);
+             header = nlmsg_next(header, &left))
+            readMessage(header, reading);
     }
     return reading.news;
 }

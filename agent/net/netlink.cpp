@@ -12,6 +12,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
 
@@ -94,12 +95,34 @@ void Netlink::recover(int error) {
     }
 }
 
-std::expected<void, int> Netlink::order(NetlinkMessage message) {
-    int error = nl_send_auto(socket_.get(), message.get());
-    if (error >= 0) error = nl_wait_for_ack(socket_.get());
-    if (error >= 0) return {};
-    recover(error);
-    return std::unexpected(error);
+std::expected<void, int> Netlink::order(AddressRequest request) {
+    const int fd = nl_socket_get_fd(socket_.get());
+    const std::uint32_t sequence = ++orders_;
+    request.setSequence(sequence);
+    const auto bytes = request.bytes();
+    if (send(fd, bytes.data(), bytes.size(), 0) < 0) {
+        const int error = errno;
+        recover(-NLE_BAD_SOCK);
+        return std::unexpected(error);
+    }
+    struct {
+        nlmsghdr header{};
+        nlmsgerr body{};
+        std::array<std::uint8_t, 512> rest{};  // the order once more, and what the kernel says to it
+    } answer;
+    // What is not about this order is left from one whose answer was not waited for.
+    for (;;) {
+        const ssize_t size = recv(fd, &answer, sizeof answer, 0);
+        if (size < 0 && errno == EINTR) continue;
+        if (size < 0) {
+            const int error = errno;
+            recover(-NLE_AGAIN);
+            return std::unexpected(error);
+        }
+        if (answer.header.nlmsg_type != NLMSG_ERROR || answer.header.nlmsg_seq != sequence) continue;
+        if (answer.body.error == 0) return {};
+        return std::unexpected(-answer.body.error);
+    }
 }
 
 std::expected<std::optional<LinkRecord>, std::string> Netlink::link(const std::string& name) {

@@ -16,12 +16,9 @@
 #include <string>
 #include <vector>
 
-namespace fairlead::net {
+#include "agent/net/address_request.h"
 
-struct MessageDeleter {
-    void operator()(nl_msg* message) const { nlmsg_free(message); }
-};
-using NetlinkMessage = std::unique_ptr<nl_msg, MessageDeleter>;
+namespace fairlead::net {
 
 struct SocketDeleter {
     void operator()(nl_sock* socket) const { nl_socket_free(socket); }
@@ -55,8 +52,8 @@ class Netlink {
     /// Throws std::runtime_error.
     Netlink();
 
-    /// Sends one order and waits for its acknowledgement. The error is a negative NLE_* code of libnl.
-    std::expected<void, int> order(NetlinkMessage message);
+    /// Sends one order and waits for its acknowledgement, without allocating. The error is an errno.
+    std::expected<void, int> order(AddressRequest request);
 
     /// Nothing if there is no interface of that name.
     std::expected<std::optional<LinkRecord>, std::string> link(const std::string& name);
@@ -81,6 +78,7 @@ class Netlink {
     void recover(int error);
 
     NetlinkSocket socket_;
+    std::uint32_t orders_ = 0;
 };
 
 }  // namespace fairlead::net

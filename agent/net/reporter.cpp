@@ -11,7 +11,8 @@ void Reporter::transition(const vrrp::Transition& transition) {
 void Reporter::rejected(vrrp::RejectReason reason, const boost::asio::ip::address& source,
                         vrrp::TimePoint now) {
     const auto index = static_cast<std::size_t>(reason);
-    ++rejections_[index];
+    if (!counters_[index]) counters_[index] = &rejections_[vrrp::toString(reason)];
+    ++*counters_[index];
     std::uint64_t untold = 0;
     if (!admit(rejectionLimits_[index], now, std::chrono::seconds(10), untold)) return;
     emit(ElectionEvent::Kind::PacketRejected, "from " + source.to_string() + ": " + vrrp::describe(reason),
@@ -37,15 +38,6 @@ bool Reporter::admit(Limit& limit, vrrp::TimePoint now, vrrp::Duration quiet, st
 void Reporter::emit(ElectionEvent::Kind kind, std::string text, std::uint64_t untold) {
     if (untold > 0) text += " (" + std::to_string(untold) + " more since it was last said)";
     observer_({.kind = kind, .transition = {}, .text = std::move(text)});
-}
-
-std::map<std::string, std::uint64_t> Reporter::rejections() const {
-    std::map<std::string, std::uint64_t> result;
-    for (std::size_t i = 0; i < rejections_.size(); ++i) {
-        if (rejections_[i] > 0)
-            result.emplace(vrrp::toString(static_cast<vrrp::RejectReason>(i)), rejections_[i]);
-    }
-    return result;
 }
 
 }  // namespace fairlead::net

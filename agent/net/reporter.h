@@ -28,7 +28,7 @@ class Reporter {
                  vrrp::Duration quiet = std::chrono::seconds(10));
 
     /// reason → packets
-    [[nodiscard]] std::map<std::string, std::uint64_t> rejections() const;
+    [[nodiscard]] const std::map<std::string, std::uint64_t>& rejections() const { return rejections_; }
 
   private:
     struct Limit {
@@ -41,7 +41,8 @@ class Reporter {
     void emit(ElectionEvent::Kind kind, std::string text, std::uint64_t untold);
 
     Election::Observer observer_;
-    std::array<std::uint64_t, vrrp::kRejectReasons> rejections_{};
+    std::map<std::string, std::uint64_t> rejections_;
+    std::array<std::uint64_t*, vrrp::kRejectReasons> counters_{};  ///< into it, once there was one
     std::array<Limit, vrrp::kRejectReasons> rejectionLimits_{};
     std::map<std::string, Limit> warningLimits_;  ///< as many as there are topics in the program
 };

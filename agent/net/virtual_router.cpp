@@ -552,30 +552,29 @@ std::string VirtualRouter::ownFault() const {
            vrrp::familyName(ipv6()) + " address of another host";
 }
 
-vrrp::RouterStatus VirtualRouter::status() const {
+void VirtualRouter::writeStatus(vrrp::RouterStatus& status) const {
     const auto peers = peers_.peers();
     const auto candidates = candidates_.all();
-    return {.virtualRouterId = options_.virtualRouterId,
-            .state = router_.state(),
-            .since = router_.since(),
-            .cause = router_.cause(),
-            .priority = router_.priority(),
-            .interface = around_.interface,
-            .primaryAddress = interface_.primary,
-            .transport = options_.transport,
-            .unicastPeers = unicastPeers_,
-            .peers = {peers.begin(), peers.end()},
-            .candidates = {candidates.begin(), candidates.end()},
-            .foreignHolders = foreignHolders_,
-            .lateness = lateness_,
-            .ipv6 = options_.ipv6(),
-            .replay = options_.authenticator ? std::optional(vrrp::ReplayProgress{
-                                                   .sender = sender_, .heard = advertWindow_.marks()})
-                                             : std::nullopt,
-            .advertsSent = advertsSent_,
-            .rejected = reporter_.rejections(),
-            .tolerated = tolerated_,
-            .transitions = router_.transitions()};
+    status.virtualRouterId = options_.virtualRouterId;
+    status.state = router_.state();
+    status.since = router_.since();
+    status.cause = router_.cause();
+    status.priority = router_.priority();
+    status.interface = around_.interface;
+    status.primaryAddress = interface_.primary;
+    status.transport = options_.transport;
+    status.unicastPeers = unicastPeers_;
+    status.peers.assign(peers.begin(), peers.end());
+    status.candidates.assign(candidates.begin(), candidates.end());
+    status.foreignHolders = foreignHolders_;
+    status.lateness = lateness_;
+    status.ipv6 = options_.ipv6();
+    if (options_.authenticator)
+        status.replay = vrrp::ReplayProgress{.sender = sender_, .heard = advertWindow_.marks()};
+    status.advertsSent = advertsSent_;
+    status.rejected = reporter_.rejections();
+    status.tolerated = tolerated_;
+    status.transitions = router_.transitions();
 }
 
 }  // namespace fairlead::net

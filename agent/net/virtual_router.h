@@ -87,7 +87,8 @@ class VirtualRouter {
     [[nodiscard]] bool dirty() const { return dirty_; }
     [[nodiscard]] bool urgent() const { return urgent_; }
     void published() { dirty_ = urgent_ = false; }
-    [[nodiscard]] vrrp::RouterStatus status() const;
+    /// In place: once it has grown to what there is to tell, nothing is allocated.
+    void writeStatus(vrrp::RouterStatus& status) const;
     /// The peer that hand-over would name now.
     [[nodiscard]] std::optional<vrrp::Successor> successor() const { return candidates_.best(clock()); }
 

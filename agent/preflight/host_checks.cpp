@@ -10,6 +10,7 @@
 #include "agent/files/small_file.h"
 #include "agent/net/system_error.h"
 #include "agent/preflight/checks.h"
+#include "lb/kernel/forwarding.h"
 
 namespace fairlead::preflight {
 namespace {
@@ -98,10 +99,29 @@ void checkPort(std::uint16_t port, const std::string& key, Findings& findings) {
 void checkPorts(const config::Configuration& configuration, Findings& findings) {
     std::set<std::uint16_t> ports;
     for (const lb::Endpoint& listener : configuration.loadBalancer.bind) {
+        if (configuration.inKernel()) break;  // nothing listens there
         if (ports.insert(listener.port).second) checkPort(listener.port, "loadBalancer.bind", findings);
     }
     if (ports.insert(configuration.admin.port).second)
         checkPort(configuration.admin.port, "admin.bind", findings);
+}
+
+/// nat passes packets on.
+void checkForwarding(const config::Configuration& configuration, Findings& findings) {
+    const bool automatic = configuration.dataPath == config::DataPath::Auto;
+    if (configuration.dataPath != config::DataPath::Nat && !automatic) return;
+    std::set<lb::Family> missing;
+    for (const auto& vip : configuration.vip.addresses) {
+        const lb::Family family = vip.is_v6() ? lb::Family::Ipv6 : lb::Family::Ipv4;
+        if (lb::forwards(family) || !missing.insert(family).second) continue;
+        const std::string setting = lb::forwardingSetting(family);
+        findings.push_back({.severity = automatic ? Severity::Note : Severity::Error,
+                            .id = "forwarding",
+                            .what = setting + " is 0: this host passes no packets on",
+                            .why = automatic ? "dataPath: auto takes proxy in place of nat"
+                                             : "dataPath: nat can't work, and the agent won't start",
+                            .fix = "sysctl -w " + setting + "=1, and keep it in /etc/sysctl.d"});
+    }
 }
 
 int kernelSetting(const std::string& name) {
@@ -148,6 +168,7 @@ void checkHost(const config::Configuration& configuration, bool agentRuns, Findi
     if (!configuration.vip.addresses.empty()) checkCapabilities(findings);
     if (!agentRuns) checkPorts(configuration, findings);
     if (!configuration.vip.addresses.empty()) checkReversePath(configuration, findings);
+    checkForwarding(configuration, findings);
     const bool hmac = configuration.vrrp.authentication == vrrp::Authentication::Hmac;
     if (const auto finding = clockFinding(clockIsKept(), hmac)) findings.push_back(*finding);
 }

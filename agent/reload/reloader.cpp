@@ -1,7 +1,9 @@
 #include "agent/reload/reloader.h"
 
 #include <csignal>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "agent/config/derive.h"
@@ -31,6 +33,8 @@ Reloader::Reloader(boost::asio::io_context& context, Source source, Hooks hooks)
       watch_(context, [this] { reload(Reason::File); }) {}
 
 void Reloader::start() {
+    // What was read from a pipe can't be read again.
+    if (std::error_code error; !std::filesystem::is_regular_file(source_.file, error)) source_.file.clear();
     awaitSignal();
     watchFiles();
     reload(Reason::Start);

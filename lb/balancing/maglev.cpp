@@ -14,7 +14,7 @@ std::uint64_t stableHash(std::string_view bytes, std::uint64_t seed) {
     return hash;
 }
 
-std::vector<std::uint32_t> maglevTable(std::span<const std::string> names) {
+std::vector<std::uint32_t> maglevTable(std::span<const std::string> names, std::size_t size) {
     if (names.empty()) return {};
     constexpr std::uint32_t kFree = UINT32_MAX;
     struct Permutation {
@@ -25,14 +25,14 @@ std::vector<std::uint32_t> maglevTable(std::span<const std::string> names) {
     permutations.reserve(names.size());
     for (const std::string& name : names) {
         permutations.push_back(
-            {.next = stableHash(name, 1) % kMaglevSize, .step = stableHash(name, 2) % (kMaglevSize - 1) + 1});
+            {.next = stableHash(name, 1) % size, .step = stableHash(name, 2) % (size - 1) + 1});
     }
-    std::vector<std::uint32_t> table(kMaglevSize, kFree);
-    for (std::size_t filled = 0; filled < kMaglevSize;) {
-        for (std::uint32_t index = 0; index < permutations.size() && filled < kMaglevSize; ++index) {
+    std::vector<std::uint32_t> table(size, kFree);
+    for (std::size_t filled = 0; filled < size;) {
+        for (std::uint32_t index = 0; index < permutations.size() && filled < size; ++index) {
             auto& [next, step] = permutations[index];
             while (table[next] != kFree)
-                next = (next + step) % kMaglevSize;
+                next = (next + step) % size;
             table[next] = index;
             ++filled;
         }

@@ -19,8 +19,8 @@ inline constexpr std::size_t kMaglevSize = 16381;
 /// FNV-1a with a final mix: the same on every host and in every build.
 std::uint64_t stableHash(std::string_view bytes, std::uint64_t seed = 0);
 
-/// For each of kMaglevSize slots the index into `names` of the backend that owns it; empty if there is no
-/// name. The names are to be distinct and in the same order everywhere.
-std::vector<std::uint32_t> maglevTable(std::span<const std::string> names);
+/// For each of `size` slots (a prime) the index into `names` of the backend that owns it; empty if there is
+/// no name. The names are to be distinct and in the same order everywhere.
+std::vector<std::uint32_t> maglevTable(std::span<const std::string> names, std::size_t size = kMaglevSize);
 
 }  // namespace fairlead::lb

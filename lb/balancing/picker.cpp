@@ -21,7 +21,8 @@ double orderOf(const std::string& client) {
 }  // namespace
 
 void Picker::setAlgorithm(Algorithm algorithm, TimePoint now) {
-    if (std::exchange(options_.algorithm, algorithm) != algorithm && snapshot_) adopt(snapshot_, now);
+    options_.algorithm = algorithm;
+    if (snapshot_) adopt(snapshot_, now);
 }
 
 void Picker::adopt(SnapshotPtr snapshot, TimePoint now) {

@@ -26,6 +26,7 @@ class Picker {
     /// `start` sets where round robin begins, so that workers don't all begin with the same backend.
     explicit Picker(const PickerOptions& options, std::size_t start = 0) : options_(options), turn_(start) {}
 
+    [[nodiscard]] Algorithm algorithm() const { return options_.algorithm; }
     void setAlgorithm(Algorithm algorithm, TimePoint now);
 
     /// Takes over a new set of backends.

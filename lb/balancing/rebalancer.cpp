@@ -27,7 +27,7 @@ void Rebalancer::adopt(SnapshotPtr snapshot, TimePoint now) {
     const SnapshotPtr before = std::exchange(snapshot_, std::move(snapshot));
     if (options_.rate == 0) return;
     if (snapshot_->fallOpen || snapshot_->usable.size() < 2) {
-        wakeAt_ = TimePoint::max();
+        stop();
         return;
     }
     if (active() || !before) return;
@@ -70,7 +70,7 @@ std::vector<Rebalancer::Shed> Rebalancer::due(const OpenConnections& open, TimeP
         even = even && least <= load.open && load.open <= most;
     }
     if (even || missing < 1.0) {
-        wakeAt_ = TimePoint::max();
+        stop();
         return {};
     }
     for (double left = std::min(std::floor(budget_), missing); left >= 1.0; left -= 1.0) {

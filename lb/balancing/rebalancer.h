@@ -40,6 +40,9 @@ class Rebalancer {
     /// closed before, or while they are even.
     std::vector<Shed> due(const OpenConnections& open, TimePoint now);
 
+    /// Until the next return of a backend.
+    void stop() { wakeAt_ = TimePoint::max(); }
+
     /// TimePoint::max(): there is nothing to do.
     [[nodiscard]] TimePoint wakeAt() const { return wakeAt_; }
     [[nodiscard]] bool active() const { return wakeAt_ != TimePoint::max(); }

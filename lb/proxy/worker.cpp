@@ -31,15 +31,10 @@ constexpr milliseconds kYoung{1000};
 /// Often enough that a window is seen to be closed before its probing has had its time.
 constexpr int kLooksPerTimeout = 5;
 
-PickerOptions pickerOptions(const ProxyOptions& options) {
-    return {
-        .algorithm = options.algorithm, .preferLocal = options.preferLocal, .slowStart = options.slowStart};
-}
-
-/// Where clients are to stay where they are, nobody is sent away.
-RebalanceOptions rebalanceOptions(const ProxyOptions& options) {
-    const bool sticky = options.algorithm == Algorithm::SourceHash || options.preferLocal;
-    return sticky ? RebalanceOptions{} : options.rebalance;
+PickerOptions pickerOptions(const ProxyShared& shared) {
+    return {.algorithm = shared.live.algorithm,
+            .preferLocal = shared.options.preferLocal,
+            .slowStart = shared.options.slowStart};
 }
 
 Descriptor opened(int fd, const char* what) {
@@ -54,8 +49,8 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
-      picker_(pickerOptions(shared.options), index),
-      rebalancer_(rebalanceOptions(shared.options), shared.options.slowStart, shared.options.workers),
+      picker_(pickerOptions(shared), index),
+      rebalancer_(shared.options.rebalance, shared.options.slowStart, shared.options.workers),
       connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),
@@ -368,6 +363,9 @@ Progress Worker::carry(Connection& connection, Side& from, Side& to) {
 
 void Worker::rebalance() {
     if (now_ < rebalancer_.wakeAt()) return;
+    // Where clients are to stay where they are, nobody is sent away.
+    if (shared_.options.preferLocal || shared_.live.algorithm.load() == Algorithm::SourceHash)
+        return rebalancer_.stop();
     const auto open = [this](std::size_t i) {
         return countersOf(snapshot_->entries[i].backend.endpoint).open.get();
     };

@@ -6,8 +6,9 @@ in the same minutes.
     tests/bench/failover.py --trials 3 --settings v3-200ms --events stop,kill
 
 Two hosts with an echo service, the better one holding the VIP, and a client that asks the VIP every millisecond. A
-trial's outage is the longest time without an answer. Medians, the worst, and their ratio are printed; nothing is
-judged. `kill` is SIGKILL of all of a system's processes at once, `crash` that of the one that does the work.
+trial's outage is how long requests were lost: from the first that got no answer to the next one that did, 0 if each got
+one. (So neither the client's own delays count nor the time between two requests.) Medians, the worst, and their ratio are
+printed; nothing is judged. `kill` is SIGKILL of all of a system's processes at once, `crash` that of the one that does the work.
 """
 
 import argparse
@@ -151,15 +152,15 @@ class Rig:
         return outage
 
     def _answers(self):
+        """[(when it came, when the first request without an answer was sent, when its own was)]"""
         with open(self.probe.log) as file:
-            return [float(line) for line in file.read().split()]
+            return [tuple(map(float, line.split())) for line in file if line.endswith("\n")]
 
     def _await_answers_after(self, moment):
-        self.lab.wait_for(lambda: sum(1 for each in self._answers()[-50:] if each > moment) > 20, 30, "answers", 0.05)
+        self.lab.wait_for(lambda: sum(1 for came, _, _ in self._answers()[-50:] if came > moment) > 20, 30, "answers", 0.05)
 
     def _longest_gap(self, since, until):
-        times = [each for each in self._answers() if since - 1 <= each <= until]
-        return max(later - earlier for earlier, later in zip(times, times[1:]) if later >= since)
+        return max(own - first for came, first, own in self._answers() if since <= came <= until)
 
     # --- what happens to the holder ---
 
@@ -224,6 +225,10 @@ def measure(setting, events, trials):
     return {event: {rig.system.name: result[event] for rig, result in zip(rigs, results)} for event in events}
 
 
+def ratio(ours, theirs):
+    return f"{ours / theirs:.2f}" if theirs else "-"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=15)
@@ -236,7 +241,7 @@ def main():
             ours, theirs = outages["fairlead"], outages["keepalived"]
             middle, their_middle = statistics.median(ours), statistics.median(theirs)
             print(
-                f"{setting:<10}{event:<7}{middle * 1000:>14.1f} ms{max(ours) * 1000:>6.0f} ms{their_middle * 1000:>17.1f} ms{max(theirs) * 1000:>6.0f} ms{middle / their_middle:>8.2f}",
+                f"{setting:<10}{event:<7}{middle * 1000:>14.1f} ms{max(ours) * 1000:>6.0f} ms{their_middle * 1000:>17.1f} ms{max(theirs) * 1000:>6.0f} ms{ratio(middle, their_middle):>8}",
                 flush=True,
             )
 

@@ -32,6 +32,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Plan {
+    std::string address = "127.0.0.1";
     std::uint16_t port = 16443;
     unsigned threads = 1;
     unsigned open = 32;
@@ -41,6 +42,12 @@ struct Plan {
     double rate = 0;  ///< per second, of one client; 0: as fast as the answers come
     bool fresh = false;
     bool rotate = false;
+
+    [[nodiscard]] sockaddr_in destination() const {
+        sockaddr_in result = loopback(port);
+        check(inet_pton(AF_INET, address.c_str(), &result.sin_addr) - 1, "--address");
+        return result;
+    }
 };
 
 struct Connection {
@@ -122,7 +129,7 @@ class Client {
         connection.fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), "socket");
         const int on = 1;
         setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        const sockaddr_in address = loopback(plan_.port);
+        const sockaddr_in address = plan_.destination();
         const int result =
             connect(connection.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
         if (result < 0 && errno != EINPROGRESS) check(result, "connect");
@@ -270,6 +277,7 @@ void run(Plan plan) {
 int main(int argc, char** argv) {
     CLI::App app;
     fairlead::bench::Plan plan;
+    app.add_option("--address", plan.address);
     app.add_option("--port", plan.port);
     app.add_option("--threads", plan.threads);
     app.add_option("--open", plan.open);

@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     static_cast<void>(kubernetes::decodeNodeList(text));
     static_cast<void>(kubernetes::statusMessage(text));
+    static_cast<void>(kubernetes::decodeVersion(text));
 
     kubernetes::WatchDecoder whole;
     const auto events = whole.feed(text);

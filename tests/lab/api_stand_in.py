@@ -11,6 +11,8 @@ The control port speaks plain HTTP on loopback. GET: {"resourceVersion", "watche
 POST one JSON object, `do` says what:
     put        name, addresses [type, address]… or plain InternalIPs, labels {}: adds or changes a Node
     delete     name
+    fill       count, padding: as many Nodes without the control-plane label, each that many bytes larger
+    churn      rate, seconds, padding: heartbeats of these Nodes, so many a second
     answer     verb "list", "watch" or "any", status, times (0: until changed), retryAfter, reason, message, body: what the
                next requests get in place of the data
     bookmark   a BOOKMARK in every open watch
@@ -27,7 +29,7 @@ POST one JSON object, `do` says what:
     gzip       on: answers come compressed without having been asked for
     events     status: what those who write Events are told, 201 to begin with
 
-Events that were written are in the state as "events".
+Events that were written are in the state as "events"; "sent" has the time of the last event that went into a watch.
 """
 
 import argparse
@@ -90,6 +92,32 @@ class World:
         self.gzip = False
         self.events = []
         self.events_status = 201
+        self.sent = 0.0
+
+    def fill(self, count, padding):
+        """Without history: they are there before anybody watches."""
+        with self.lock:
+            for number in range(count):
+                self.nodes[f"worker{number}"] = self.worker(number, padding)
+
+    def worker(self, number, padding):
+        self.version += 1
+        address = f"10.{100 + number // 65536}.{number // 256 % 256}.{number % 256}"
+        return {
+            "kind": "Node",
+            "apiVersion": "v1",
+            "metadata": {"name": f"worker{number}", "resourceVersion": str(self.version), "labels": {}, "annotations": {"padding": "x" * padding}},
+            "status": {"addresses": [{"type": "InternalIP", "address": address}]},
+        }
+
+    def churn(self, rate, seconds, padding):
+        for number in range(int(rate * seconds)):
+            with self.lock:
+                old = self.nodes[f"worker{number % len(self.nodes)}"]
+                node = self.worker(number % len(self.nodes), padding)
+                self.nodes[node["metadata"]["name"]] = node
+                self._publish("MODIFIED", node, old)
+            time.sleep(1 / rate)
 
     def put(self, name, addresses, labels, deleting=False):
         with self.lock:
@@ -324,6 +352,7 @@ class Api(BaseHTTPRequestHandler):
             while self.world.stalled.is_set():
                 time.sleep(0.02)
             data = item[1]
+            self.world.sent = time.time()
             for piece in (data[i : i + 1] for i in range(len(data))) if self.world.trickle else (data,):
                 self.chunk(piece)
         self.wfile.write(b"0\r\n\r\n")
@@ -355,7 +384,7 @@ class Control(BaseHTTPRequestHandler):
 
     def do_GET(self):
         with self.world.lock:
-            state = {"resourceVersion": self.world.version, "watches": len(self.world.watches), "requests": list(self.world.requests), "events": list(self.world.events)}
+            state = {"resourceVersion": self.world.version, "watches": len(self.world.watches), "requests": list(self.world.requests), "events": list(self.world.events), "sent": self.world.sent}
         self.reply(200, state)
 
     def do_POST(self):
@@ -370,6 +399,10 @@ class Control(BaseHTTPRequestHandler):
         world, what = self.world, command["do"]
         if what == "put":
             world.put(command["name"], command.get("addresses", []), command.get("labels", {LABEL: ""}), command.get("deleting", False))
+        elif what == "fill":
+            world.fill(command["count"], command["padding"])
+        elif what == "churn":
+            threading.Thread(target=world.churn, args=(command["rate"], command["seconds"], command["padding"]), daemon=True).start()
         elif what == "delete":
             world.delete(command["name"])
         elif what == "answer":

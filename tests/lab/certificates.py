@@ -45,6 +45,23 @@ class Authority:
         )  # fmt: skip
         return certificate, key
 
+    def sign_from(self, name, subject, begin, end):
+        """As sign() for a client, valid from and until these times (YYYYMMDDHHMMSSZ)."""
+        certificate, key, request, config, index = (self._file(f"{name}{end_}") for end_ in (".crt", ".key", ".csr", ".ext", ".index"))
+        with open(config, "w") as file:
+            file.write(
+                f"[ca]\ndatabase={index}\nnew_certs_dir={self.directory}\nserial={index}.serial\ndefault_md=sha256\npolicy=any\n"
+                "[any]\ncommonName=supplied\n[client]\nextendedKeyUsage=clientAuth\n"
+            )
+        with open(index, "w"), open(f"{index}.serial", "w") as serial:
+            serial.write("1000\n")
+        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", key, "-out", request)
+        self._openssl(
+            "ca", "-batch", "-notext", "-config", config, "-name", "ca", "-extensions", "client", "-in", request, "-out", certificate,
+            "-cert", self.certificate, "-keyfile", self.key, "-startdate", begin, "-enddate", end,
+        )  # fmt: skip
+        return certificate, key
+
     def server(self, node, addresses=(), name=None):
         """An API server's: SANs as kubeadm has them, and these addresses."""
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", node]

@@ -45,6 +45,10 @@ class Host:
     def heal_link(self):
         namespaces.run("ip", "-n", self.lab.switch, "link", "set", self.name, "up", "master", "bridge")
 
+    def forward(self):
+        """Passes packets on, as every Kubernetes host does."""
+        self.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+
     def holds(self, address):
         return address in addresses.held(self.namespace)
 

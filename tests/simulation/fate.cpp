@@ -207,6 +207,19 @@ void Fate::disturb(std::size_t host) {
     }
 }
 
+/// Within what the bounds reckon with: the interval of one of the hosts, and no longer delay than this one's.
+void Fate::reconfigure(std::size_t host) {
+    vrrp::RouterOptions options = world_.host(host).settings().options;
+    options.preempt = random_.percent(70);
+    if (random_.percent(50))
+        options.preemptDelay = world_.settings().hosts[host].options.preemptDelay * random_.between(0, 1);
+    if (options.version == 3) {
+        const auto& hosts = world_.settings().hosts;
+        options.advertInterval = hosts[random_.below(hosts.size())].options.advertInterval;
+    }
+    world_.reconfigure(host, options);
+}
+
 void Fate::disturbRunning(std::size_t host) {
     const Host& it = world_.host(host);
     const int what = random_.between(0, 99);
@@ -226,8 +239,10 @@ void Fate::disturbRunning(std::size_t host) {
     } else if (what < 90) {
         const int most = world_.settings().bounds.driftPpm;
         world_.drift(host, random_.between(-most, most));
-    } else if (what < 95) {
+    } else if (what < 93) {
         world_.stepWallClock(host, random_.percent(50) ? 1h : -1h);
+    } else if (what < 96) {
+        reconfigure(host);
     } else {
         world_.setPrimary(host, drawPrimary(random_, it.settings().primary.is_v6(), host));
     }

@@ -25,6 +25,7 @@ class Fate {
 
     void disturb(std::size_t host);
     void disturbRunning(std::size_t host);
+    void reconfigure(std::size_t host);
     void noise(std::size_t group);
     void regroup(int partitionPercent);
     void pass(Instant time);

@@ -106,6 +106,20 @@ void Host::named(const boost::asio::ip::address& by, Instant instant) {
     step(now, [&](Subject& router) { return router.named(by, now); });
 }
 
+void Host::reconfigure(const vrrp::RouterOptions& options, Instant instant) {
+    if (power_ != Power::Runs) return;
+    const TimePoint now = clock_.at(instant);
+    around_.note(index_, "is configured anew, ms", static_cast<int>(options.advertInterval.count()), nullptr);
+    const Before was = before(now);
+    const vrrp::RouterOptions old = std::exchange(settings_.options, options);
+    const vrrp::Actions actions = subject_->reconfigure(options, now);
+    expect(wrongActions(actions, old, was, *subject_, true, now));
+    if (was.state != subject_->state()) expect("changed its state for other options");
+    if (was.state == State::Master && !std::holds_alternative<vrrp::SendAdvertisement>(actions.at(0)))
+        expect("does not advertise its new options");
+    perform(actions, now);
+}
+
 void Host::setSuccessor(const std::optional<vrrp::Successor>& successor) {
     if (subject_) subject_->setSuccessor(successor);
 }
@@ -122,7 +136,7 @@ std::optional<Instant> Host::deadline() const {
 void Host::wake(Instant instant, std::span<const vrrp::RouterOptions> senders) {
     const TimePoint now = clock_.at(instant);
     checkBeat(now);
-    const bool holderHeard = holderWaits(now, senders);
+    const bool holderHeard = holderWaits(now);
     if (subject_->drainsFirst()) {
         drain(now, senders);
         actOnTimers(now, holderHeard);
@@ -133,11 +147,10 @@ void Host::wake(Instant instant, std::span<const vrrp::RouterOptions> senders) {
     checkAddress();
 }
 
-bool Host::holderWaits(TimePoint now, std::span<const vrrp::RouterOptions> senders) const {
+bool Host::holderWaits(TimePoint now) const {
     if (queue_.empty() || subject_->state() != State::Backup || wallClockStep_ != 0s) return false;
     const Waiting& last = queue_.back();
-    return !last.packet.junk && last.packet.priority > priority_ &&
-           now - last.at < 2 * senders[last.packet.from].advertInterval;
+    return !last.packet.junk && last.packet.priority > priority_ && now - last.at < 2 * last.packet.interval;
 }
 
 void Host::drain(TimePoint now, std::span<const vrrp::RouterOptions> senders) {
@@ -165,8 +178,8 @@ void Host::read(const Waiting& waiting, TimePoint now, std::span<const vrrp::Rou
                          " rejected an advertisement: " + vrrp::toString(decoded.error()));
         return;
     }
-    if (const std::string field =
-            difference(*decoded, senders[packet.from], packet.priority, packet.datagram.source);
+    if (const std::string field = difference(*decoded, senders[packet.from], packet.interval, packet.priority,
+                                             packet.datagram.source);
         !field.empty())
         around_.violated("host " + std::to_string(index_) + " read a wrong " + field);
     around_.note(index_, "hears priority", decoded->priority, nullptr);

@@ -34,6 +34,7 @@ struct Packet {
     Datagram datagram;
     std::uint8_t from = 0;
     std::uint8_t priority = 0;
+    vrrp::Duration interval{0};  ///< and told of, when it was sent
     bool junk = false;
 };
 
@@ -65,6 +66,8 @@ class Host {
 
     void setPriority(std::uint8_t priority, bool fault, Instant now);
     void setLink(bool up, Instant now);
+    /// Other options of the same virtual router, while it runs.
+    void reconfigure(const vrrp::RouterOptions& options, Instant now);
     void setPrimary(const boost::asio::ip::address& primary, Instant now);
     void handOver(Instant now);
     void setSuccessor(const std::optional<vrrp::Successor>& successor);
@@ -105,7 +108,7 @@ class Host {
     void actOnTimers(vrrp::TimePoint now, bool holderHeard);
     void checkBeat(vrrp::TimePoint now);
     void checkAddress();
-    [[nodiscard]] bool holderWaits(vrrp::TimePoint now, std::span<const vrrp::RouterOptions> senders) const;
+    [[nodiscard]] bool holderWaits(vrrp::TimePoint now) const;
 
     template <class Step>
     vrrp::Actions step(vrrp::TimePoint now, Step&& make);

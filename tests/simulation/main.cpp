@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/simulation/explore.h"
 #include "tests/simulation/simulation.h"
 
 namespace {
@@ -25,6 +26,7 @@ struct Arguments {
     unsigned threads = std::max(1U, std::thread::hardware_concurrency());
     Mutation mutation = Mutation::None;
     bool trace = false;
+    std::size_t explore = 0;
 };
 
 const char* nameOf(Mutation mutation) {
@@ -86,6 +88,26 @@ bool run(const Arguments& arguments) {
     return violations.empty();
 }
 
+/// Returns whether nothing was violated.
+bool exploreAll(const Arguments& arguments) {
+    for (const SmallWorld& world : smallWorlds(arguments.mutation)) {
+        const auto begin = std::chrono::steady_clock::now();
+        const Exploration found = explore(world, arguments.explore, arguments.threads);
+        const double elapsed =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        std::printf("%-52s %9" PRIu64 " sequences of %zu, %.3g events in %.1f s: %s\n", world.name.c_str(),
+                    found.sequences, arguments.explore, static_cast<double>(found.events), elapsed,
+                    found.violation ? "VIOLATED" : "no invariant violated");
+        std::fflush(stdout);
+        if (!found.violation) continue;
+        std::printf("%s\nviolates at %.6f s: %s\nlast events:\n%s", found.sequence.c_str(),
+                    std::chrono::duration<double>(found.violation->at).count(), found.violation->what.c_str(),
+                    found.trace.c_str());
+        return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -104,9 +126,12 @@ int main(int argc, char** argv) {
         ->check(CLI::PositiveNumber);
     app.add_option("--mutation", mutation, "break the router on purpose")->check(CLI::IsMember(mutations));
     app.add_flag("--trace", arguments.trace, "print every event");
+    app.add_option("--explore", arguments.explore,
+                   "instead of seeds: every sequence of so many incidents that can strike two or three hosts")
+        ->check(CLI::Range(1, 5));
     CLI11_PARSE(app, argc, argv);
     for (const MutationName& known : kMutations) {
         if (known.name == mutation) arguments.mutation = known.mutation;
     }
-    return run(arguments) ? 0 : 1;
+    return (arguments.explore > 0 ? exploreAll(arguments) : run(arguments)) ? 0 : 1;
 }

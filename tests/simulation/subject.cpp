@@ -94,6 +94,11 @@ Actions Subject::setPriority(std::uint8_t priority, bool fault, TimePoint now) {
     return altered(router_.setPriority(priority, fault, "the checks say so", now));
 }
 
+Actions Subject::reconfigure(const vrrp::RouterOptions& options, TimePoint now) {
+    options_ = options;
+    return altered(router_.reconfigure(options, now));
+}
+
 Actions Subject::handOver(TimePoint now) {
     return altered(router_.handOver("asked to", now));
 }

@@ -65,6 +65,7 @@ class Subject {
     vrrp::Actions timerExpired(vrrp::TimePoint now);
     vrrp::Actions interfaceChanged(const vrrp::InterfaceCondition& interface, vrrp::TimePoint now);
     vrrp::Actions setPriority(std::uint8_t priority, bool fault, vrrp::TimePoint now);
+    vrrp::Actions reconfigure(const vrrp::RouterOptions& options, vrrp::TimePoint now);
     vrrp::Actions handOver(vrrp::TimePoint now);
     vrrp::Actions named(const boost::asio::ip::address& by, vrrp::TimePoint now);
     void setSuccessor(const std::optional<vrrp::Successor>& successor) { router_.setSuccessor(successor); }
@@ -80,7 +81,7 @@ class Subject {
     [[nodiscard]] vrrp::Actions altered(vrrp::Actions actions) const;
     [[nodiscard]] vrrp::Duration delay() const;
 
-    const vrrp::RouterOptions options_;
+    vrrp::RouterOptions options_;
     const Mutation mutation_;
     vrrp::Router router_;
     boost::asio::ip::address primary_;

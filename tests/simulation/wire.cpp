@@ -85,11 +85,11 @@ void spoil(Datagram& datagram, const vrrp::RouterOptions& options, Random& rando
 }
 
 std::string difference(const vrrp::Advertisement& decoded, const vrrp::RouterOptions& sender,
-                       std::uint8_t priority, const address& source) {
+                       vrrp::Duration interval, std::uint8_t priority, const address& source) {
     if (decoded.version != sender.version) return "version";
     if (decoded.virtualRouterId != sender.virtualRouterId) return "virtual router id";
     if (decoded.priority != priority) return "priority";
-    if (decoded.interval != sender.advertInterval) return "interval";
+    if (decoded.interval != interval) return "interval";
     if (decoded.source != source) return "source";
     if (decoded.addressesDiffer || !std::ranges::equal(decoded.addresses, sender.addresses))
         return "addresses";

@@ -40,6 +40,7 @@ void spoil(Datagram& datagram, const vrrp::RouterOptions& options, Random& rando
 
 /// The field in which what was decoded is not what was sent; empty: none.
 std::string difference(const vrrp::Advertisement& decoded, const vrrp::RouterOptions& sender,
-                       std::uint8_t priority, const boost::asio::ip::address& source);
+                       vrrp::Duration interval, std::uint8_t priority,
+                       const boost::asio::ip::address& source);
 
 }  // namespace fairlead::simulation

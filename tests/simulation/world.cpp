@@ -150,7 +150,8 @@ void World::advertise(std::size_t from, std::uint8_t priority) {
     const std::uint8_t onTheWire = sender.subject()->wirePriority(priority);
     const Packet packet{.datagram = seal(options_[from], onTheWire, sender.settings().primary),
                         .from = static_cast<std::uint8_t>(from),
-                        .priority = priority};
+                        .priority = priority,
+                        .interval = options_[from].advertInterval};
     for (std::size_t to = 0; to < hosts_.size(); ++to) {
         if (to == from || hosts_[to]->power() == Power::Off) continue;
         const auto arrivals = network_.arrivals(from, to, now_, random_);
@@ -347,6 +348,14 @@ void World::setPriority(std::size_t host, std::uint8_t priority, bool fault) {
 void World::setLink(std::size_t host, bool up) {
     disturb(network_.group(host));
     hosts_[host]->setLink(up, now_);
+    arm(host);
+    observe();
+}
+
+void World::reconfigure(std::size_t host, const vrrp::RouterOptions& options) {
+    disturb(network_.group(host));
+    options_[host] = options;
+    hosts_[host]->reconfigure(options, now_);
     arm(host);
     observe();
 }

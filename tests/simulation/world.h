@@ -47,6 +47,7 @@ class World final : private Surroundings {
     void setPriority(std::size_t host, std::uint8_t priority, bool fault);
     void setLink(std::size_t host, bool up);
     void setPrimary(std::size_t host, const boost::asio::ip::address& primary);
+    void reconfigure(std::size_t host, const vrrp::RouterOptions& options);
     void handOver(std::size_t host);
     void stepWallClock(std::size_t host, vrrp::Duration by);
     void drift(std::size_t host, int ppm);

@@ -119,11 +119,14 @@ TEST(Manifest, AWorkersPodBalancesAloneAndNeedsNoCapability) {
     EXPECT_NE(call({"manifest", "pod", "--bind", "127.0.0.1:16443"}).err.find("--worker"), std::string::npos);
 }
 
-TEST(Manifest, RbacAllowsReadingNodesOnly) {
+TEST(Manifest, RbacAllowsReadingNodesAndWritingEvents) {
     const std::vector<YAML::Node> documents = YAML::LoadAll(call({"manifest", "rbac"}).out);
     ASSERT_EQ(documents.size(), 2U);
     const YAML::Node rules = documents[0]["rules"];
-    ASSERT_EQ(rules.size(), 1U);
+    ASSERT_EQ(rules.size(), 2U);
+    EXPECT_EQ(rules[1]["resources"].as<std::vector<std::string>>(), std::vector<std::string>{"events"});
+    EXPECT_EQ(rules[1]["verbs"].as<std::vector<std::string>>(), std::vector<std::string>{"create"});
+    EXPECT_EQ(YAML::LoadAll(call({"manifest", "rbac", "--no-events"}).out)[0]["rules"].size(), 1U);
     EXPECT_EQ(rules[0]["resources"].as<std::vector<std::string>>(), std::vector<std::string>{"nodes"});
     EXPECT_EQ(rules[0]["verbs"].as<std::vector<std::string>>(),
               (std::vector<std::string>{"get", "list", "watch"}));

@@ -159,6 +159,24 @@ TEST(DeriveFromTheApiServer, TakesPortAndAuthorityFromTheManifest) {
     EXPECT_THAT(result.warnings, IsEmpty());
 }
 
+TEST(DeriveFromTheApiServer, WithoutAnonymousAccessProbesShowTheApiServersOwnClientCertificate) {
+    const std::string closed = kubeadms("    - --anonymous-auth=false\n");
+    const Derived result = derived(configured(), host(read(closed)));
+    EXPECT_EQ(result.configuration.healthCheck.clientCertFile,
+              "/etc/kubernetes/pki/apiserver-kubelet-client.crt");
+    EXPECT_EQ(result.configuration.healthCheck.clientKeyFile,
+              "/etc/kubernetes/pki/apiserver-kubelet-client.key");
+    EXPECT_THAT(result.notes, testing::Contains(HasSubstr("--anonymous-auth=false")));
+    EXPECT_EQ(derived(configured(), host(read(kubeadms()))).configuration.healthCheck.clientCertFile, "");
+    EXPECT_EQ(derived(configured("loadBalancer: {healthCheck: {type: tcp}}\n"), host(read(closed)))
+                  .configuration.healthCheck.clientCertFile,
+              "");
+    EXPECT_EQ(derived(configured("loadBalancer: {healthCheck: {clientCertFile: /a, clientKeyFile: /b}}\n"),
+                      host(read(closed)))
+                  .configuration.healthCheck.clientCertFile,
+              "/a");
+}
+
 TEST(DeriveFromTheApiServer, WhatIsConfiguredStaysAndAContradictionIsTold) {
     const Derived result =
         derived(configured("backends: {port: 6443, static: [10.10.1.83:6443]}\n"

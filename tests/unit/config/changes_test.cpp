@@ -138,6 +138,21 @@ TEST(Changes, AllWaitIfTheyMakeNoSenseWithoutThoseThatMust) {
     EXPECT_THAT(found.whyAllWait, HasSubstr("backends.port"));
 }
 
+TEST(Changes, OfWhatTheKernelsRulesAreMadeOfWait) {
+    const std::string nat = "loadBalancer: {dataPath: nat, bind: ['0.0.0.0:16443']}\n";
+    const std::string more = "vip: {addresses: [10.10.1.108, 10.10.1.109], interface: eth0}\n";
+    const Changes found = changes(configuration(nat), configuration(nat + "vrrp: {priority: 120}\n", more));
+    EXPECT_THAT(paths(found.waiting), ElementsAre("vip.addresses"));
+    EXPECT_THAT(paths(found.applied), ElementsAre("vrrp.priority"));
+}
+
+TEST(Changes, LeaveTheDataPathThatWasChosenAtTheStart) {
+    const Configuration running = configuration("loadBalancer: {dataPath: nat}\n");
+    const Changes found = changes(running, configuration("loadBalancer: {dataPath: auto}\n"));
+    EXPECT_THAT(found.waiting, IsEmpty());
+    EXPECT_EQ(found.next.dataPath, DataPath::Nat);
+}
+
 TEST(Changes, CanClearWhatWasSet) {
     const Changes found = changes(
         configuration("backends: {kubernetes: {server: 'https://10.10.1.5:6443'}}\n"), configuration(""));

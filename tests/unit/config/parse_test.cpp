@@ -157,9 +157,15 @@ INSTANTIATE_TEST_SUITE_P(
                  "FILE:4: vrrp.peers: must be nodes or a list, as in [A, B]"},
         BadInput{"vrrp: {transport: unicast, peers: [10.10.1.108]}\n",
                  "FILE:4: vrrp.peers[0]: 10.10.1.108 is the VIP; name the hosts' own addresses"},
+        BadInput{"loadBalancer: {dataPath: ipvs}\n",
+                 "FILE:4: loadBalancer.dataPath: 'ipvs' is none of: proxy, nat, dsr, auto"},
         BadInput{
-            "loadBalancer: {dataPath: nat}\n",
-            "FILE:4: loadBalancer.dataPath: 'nat' is not available in this version; the only value is proxy"},
+            "loadBalancer: {dataPath: nat, algorithm: leastConnections}\n",
+            "FILE:4: loadBalancer.algorithm: leastConnections is for dataPath: proxy; nat knows roundRobin "
+            "and sourceHash"},
+        BadInput{
+            "loadBalancer: {dataPath: nat, bind: ['127.0.0.1:16443']}\n",
+            "FILE:4: loadBalancer.bind[0]: 127.0.0.1:16443: nat can't serve loopback; use dataPath: proxy"},
         BadInput{"checks: [{name: a, port: 1, connect: '1.1.1.1:2'}]\n",
                  "FILE:4: checks[0]: needs exactly one of port, connect and https.url"},
         BadInput{"checks: [{name: a, port: 1}, {name: a, port: 2}]\n",

@@ -531,6 +531,21 @@ TEST_F(ReflectorTest, KeepsTheMembersWhenNoNodeMatchesAnyMore) {
     EXPECT_THAT(members(), ElementsAre("m1=10.0.0.1"));
 }
 
+TEST_F(ReflectorTest, KeepsTheMembersWhenThousandsOfNodesMatch) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    ReflectorOptions o = options(api);
+    o.nodeSelector = "!nobody";
+    Reflector& reflector = start(o);
+    ASSERT_TRUE(becomes({"m1=10.0.0.1"}));
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    api.tell({{"do", "fill"}, {"count", 1500}, {"padding", 10}});
+    api.tell({{"do", "cut"}});
+    EXPECT_TRUE(eventually([&] { return reflector.status().nodes == 1501; }));
+    EXPECT_EQ(lists(), 1U);
+    EXPECT_THAT(members(), ElementsAre("m1=10.0.0.1"));
+}
+
 TEST_F(ReflectorTest, GivesUpASilentWatchAndBeginsAgain) {
     const ApiStandIn api(*pki_);
     api.put("m1", "10.0.0.1");

@@ -245,5 +245,19 @@ TEST(BackendPool, AnEmptyListIsNotReachable) {
     EXPECT_FALSE(pool.snapshot()->fallOpen) << "there is nobody to try";
 }
 
+TEST(BackendPool, WhoServedBeforeIsPresumedUpAndGoesDownByFallFailuresOnly) {
+    const auto endpoint = [](const char* text) { return parseEndpoint(text).value(); };
+    BackendPool pool(2, 2);
+    pool.setMembers({{.endpoint = endpoint("10.0.0.1:1"), .name = "a"},
+                     {.endpoint = endpoint("10.0.0.2:1"), .name = "b"}},
+                    {});
+    pool.presumeUp({endpoint("10.0.0.1:1"), endpoint("10.0.0.9:1")}, {});
+    EXPECT_TRUE(pool.snapshot()->entries[0].proven);
+    EXPECT_FALSE(pool.snapshot()->entries[1].proven);
+    EXPECT_FALSE(pool.report(endpoint("10.0.0.1:1"), {.ok = false}, {}));
+    EXPECT_TRUE(pool.report(endpoint("10.0.0.1:1"), {.ok = false}, {}));
+    EXPECT_TRUE(pool.report(endpoint("10.0.0.2:1"), {.ok = false}, {})) << "its first result decides alone";
+}
+
 }  // namespace
 }  // namespace fairlead::lb

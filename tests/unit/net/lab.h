@@ -53,6 +53,12 @@ class Lan {
     std::vector<int> hosts_;
 };
 
+/// Allocations on this thread are counted from now on, in builds without a sanitizer.
+void countAllocationsHere();
+std::uint64_t countedAllocations();
+/// The stacks of the first few, on stderr.
+void showAllocations();
+
 /// v3, 10.9.0.100, VRID 51.
 ElectionOptions electionOptions(std::uint8_t priority,
                                 std::chrono::milliseconds interval = std::chrono::milliseconds(100));
@@ -70,6 +76,12 @@ class ElectionProcess {
     /// Election::stop(), then the process ends.
     void stop();
     void signal(int number) const;
+    struct Work {
+        std::uint64_t allocations = 0;  ///< on the election's thread, since its first event
+        std::uint64_t adverts = 0;      ///< sent and accepted
+    };
+    Work work();
+    void showAllocations();
     void kill();
 
     /// The next event that contains `text`, skipping others; empty (and a failed test) if none comes.

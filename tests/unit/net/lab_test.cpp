@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -74,6 +75,7 @@ void dropCapability(unsigned capability) {
         if (write(events, (line + "\n").data(), line.size() + 1) < 0) std::_Exit(1);
     };
     Election election(options, [&](const ElectionEvent& event) {
+        countAllocationsHere();
         if (event.kind == ElectionEvent::Kind::Transition) {
             tell(std::string(toString(event.transition.from)) + "→" + toString(event.transition.to) + ": " +
                  event.transition.cause);
@@ -100,6 +102,17 @@ void dropCapability(unsigned capability) {
             tell(std::string("stopped in ") + toString(status.state));
             std::_Exit(0);
         }
+        if (line == "work") {
+            const std::uint64_t allocations = countedAllocations();
+            std::uint64_t adverts = 0;
+            for (const vrrp::RouterStatus& router : election.status()) {
+                adverts += router.advertsSent;
+                for (const vrrp::PeerStatus& peer : router.peers)
+                    adverts += peer.adverts;
+            }
+            tell("work: " + std::to_string(allocations) + " " + std::to_string(adverts));
+        }
+        if (line == "show allocations") showAllocations();
         int priority = 0;
         int fault = 0;
         std::array<char, 100> cause{};
@@ -236,6 +249,19 @@ void ElectionProcess::wait() {
 void ElectionProcess::setPriority(int priority, bool fault, const std::string& cause) const {
     const std::string line = "priority " + std::to_string(priority) + (fault ? " 1 " : " 0 ") + cause + "\n";
     EXPECT_EQ(write(orders_.get(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
+}
+
+ElectionProcess::Work ElectionProcess::work() {
+    EXPECT_EQ(write(orders_.get(), "work\n", 5), 5);
+    Work work;
+    EXPECT_EQ(std::sscanf(awaitEvent("work: ").c_str(), "work: %" SCNu64 " %" SCNu64, &work.allocations,
+                          &work.adverts),
+              2);
+    return work;
+}
+
+void ElectionProcess::showAllocations() {
+    EXPECT_EQ(write(orders_.get(), "show allocations\n", 17), 17);
 }
 
 void ElectionProcess::stop() {
