@@ -193,7 +193,7 @@ class Agent {
         probeMembers();
         try {
             if (election_) election_->start();
-            if (vipProber_) vipProber_->start();
+            startVipProber();
         } catch (const std::exception& error) {
             throw located(configuration_, "vip.interface", error);
         }
@@ -459,10 +459,12 @@ class Agent {
                 boost::asio::post(context_, [this, event = std::move(event)] { electionEvent(event); });
             });
         updatePriority("start");
-        if (configuration_.vip.probe.interval.count() > 0) buildVipProber();
     }
 
-    void buildVipProber() {
+    /// By what is configured now, in place of what was. With other addresses the outages begin anew.
+    void startVipProber() {
+        vipProber_.reset();
+        if (!election_ || configuration_.vip.probe.interval.count() == 0) return;
         vipProber_ = std::make_unique<blackout::VipProber>(
             context_, blackoutOptions(configuration_, dataPath_->endpoints().front().port),
             [this](const lb::Endpoint& vip, const blackout::Outage& outage) {
@@ -474,6 +476,7 @@ class Agent {
                       {"for", blackout::lengthText(outage.length())},
                       {"cause", outage.cause}});
             });
+        vipProber_->start();
     }
 
     /// The keys, and what an earlier run left against replays.
@@ -522,7 +525,6 @@ class Agent {
             makeRouters();
             election_->reconfigure(routers_);
         }
-        if (election_ && changes.touches("vip.")) changeVipProber();
         if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
@@ -533,15 +535,8 @@ class Agent {
         if (changes.touches("vrrp.priority") || changes.touches("checks")) updatePriority("configuration");
         if (changes.touches("backends.") || changes.touches("vip.addresses")) changeBackends(changes);
         if (changes.touches("vrrp.peers")) tellPeers();
+        if (changes.touches("vip.")) startVipProber();
         return byFiles;
-    }
-
-    void changeVipProber() {
-        if (vipProber_) vipProber_->stop();
-        vipProber_.reset();
-        if (configuration_.vip.probe.interval.count() == 0) return;
-        buildVipProber();
-        vipProber_->start();
     }
 
     /// What the API says, asked another way, replaces the backends; until then they stay.
@@ -727,8 +722,7 @@ class Agent {
         }
         poolChanged();
         probeMembers();
-        // That this host has an API server doesn't tell who else has: it isn't alone for that.
-        if (!configuration_.peers && source != kOwnServer) tellPeers();
+        if (!configuration_.peers) tellPeers();
     }
 
     /// Unicast: whom the election speaks with.
@@ -738,6 +732,8 @@ class Agent {
             .hosts = configuration_.peers.value_or(std::vector<boost::asio::ip::address>()),
             .areNodes = !configuration_.peers};
         if (update.areNodes) {
+            // That this host has an API server doesn't tell who else has: it isn't alone for that.
+            if (backendSource_ == kOwnServer) return;
             for (const lb::BackendView& member : pool_.view())
                 update.hosts.push_back(member.backend.endpoint.address);
         }
@@ -955,7 +951,7 @@ class Agent {
         if (reflector_) reflector_->stop();
         checks_->stop();
         balancerHealth_->stop();
-        if (vipProber_) vipProber_->stop();
+        vipProber_.reset();
         liveView_.stop();
         admin_->stop();
         if (control_) control_->stop();

@@ -19,6 +19,9 @@ std::string needsProxy(const config::Configuration& c) {
     if (c.loadBalancer.accessLog) return "accessLog";
     if (c.loadBalancer.idleTimeout.count() > 0) return "idleTimeout";
     if (c.loadBalancer.maxConnections > 0) return "maxConnections";
+    if (c.loadBalancer.preferLocal) return "preferLocal";
+    if (c.loadBalancer.proxyProtocol) return "proxyProtocol";
+    if (c.loadBalancer.rebalance.rate > 0) return "rebalance";
     const auto& bind = c.loadBalancer.bind;
     if (std::ranges::any_of(bind, [](const lb::Endpoint& each) { return each.address.is_loopback(); }))
         return "bind names a loopback address";

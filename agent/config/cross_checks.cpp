@@ -238,8 +238,13 @@ class CrossChecks {
                         "by the hosts' own addresses at that port they see whether the others' rules work");
             }
         }
-        for (const char* key : {"connectTimeout", "idleTimeout", "maxConnections", "accessLog"}) {
+        for (const char* key : {"connectTimeout", "idleTimeout", "maxConnections", "accessLog", "preferLocal",
+                                "slowStart", "rebalance.rate"}) {
             if (given(head + key)) warning(head + key, "has no effect with dataPath: " + name);
+        }
+        if (c_.loadBalancer.proxyProtocol) {
+            error(head + "proxyProtocol",
+                  "is for dataPath: proxy; " + name + " passes connections on as they are");
         }
         if (dsr && given(head + "algorithm"))
             warning(head + "algorithm",

@@ -165,9 +165,10 @@ std::expected<void, vrrp::ReplayReject> VirtualRouter::checkNew(vrrp::ReplayWind
                               " s its advertisements are rejected: see that time is synchronised",
                           clock(), 10min);
     }
-    if (fresh->markGivenUp)
+    if (fresh->markGivenUp) {
         reporter_.warning("clock", "our clock was set back: replays of what came meanwhile are possible",
                           clock());
+    }
     return {};
 }
 

@@ -108,6 +108,9 @@ std::expected<config::Configuration, std::vector<std::string>> Reloader::wanted(
                 hooks_.tell(Level::Warning, warning, {});
         }
     }
+    // What auto stands for was settled at the start.
+    if (derived->configuration.dataPath == config::DataPath::Auto)
+        derived->configuration.dataPath = hooks_.running().dataPath;
     return std::move(derived->configuration);
 }
 

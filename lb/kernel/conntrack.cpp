@@ -57,12 +57,13 @@ struct Search {
     const std::vector<Endpoint>& services;
     std::vector<Found> found;
     bool keepEntries;
+    bool served = true;  ///< those that were given to a backend, or else the others
 };
 
 int collect(nf_conntrack_msg_type /*type*/, nf_conntrack* entry, void* data) {
     auto& search = *static_cast<Search*>(data);
     const auto flow = flowOf(entry);
-    if (flow && flow->backend != flow->service &&
+    if (flow && (flow->backend != flow->service) == search.served &&
         std::ranges::find(search.services, flow->service) != search.services.end()) {
         search.found.push_back({.flow = *flow, .entry = Entry(nullptr, &nfct_destroy)});
         if (search.keepEntries) {
@@ -79,7 +80,7 @@ void search(nfct_handle* handle, Search& search) {
     if (!filter) throw std::bad_alloc();
     // Kernels that know the filter (5.15) send only what was given to somebody.
     const nfct_filter_dump_mark translated{.val = IPS_DST_NAT, .mask = IPS_DST_NAT};
-    nfct_filter_dump_set_attr(filter.get(), NFCT_FILTER_DUMP_STATUS, &translated);
+    if (search.served) nfct_filter_dump_set_attr(filter.get(), NFCT_FILTER_DUMP_STATUS, &translated);
     nfct_filter_dump_set_attr_u8(filter.get(), NFCT_FILTER_DUMP_L3NUM, AF_UNSPEC);
     nfct_callback_register(handle, NFCT_T_ALL, collect, &search);
     const int done = nfct_query(handle, NFCT_Q_DUMP_FILTER, filter.get());
@@ -106,6 +107,15 @@ std::vector<Flow> Conntrack::flows(const std::vector<Endpoint>& services) {
     for (const Found& each : found.found)
         flows.push_back(each.flow);
     return flows;
+}
+
+void Conntrack::forgetUnserved(const std::vector<Endpoint>& services) {
+    Search left{.services = services, .found = {}, .keepEntries = true, .served = false};
+    search(handle_, left);
+    for (const Found& each : left.found) {
+        if (nfct_query(handle_, NFCT_Q_DESTROY, each.entry.get()) != 0 && errno != ENOENT)
+            throw std::system_error(errno, std::generic_category(), "conntrack");
+    }
 }
 
 std::vector<Flow> Conntrack::remove(const std::vector<Endpoint>& services,

@@ -39,6 +39,10 @@ class Conntrack {
     std::vector<Flow> remove(const std::vector<Endpoint>& services,
                              const std::function<bool(const Flow&)>& chosen);
 
+    /// Deletes what is left about these services without having been given to anybody: packets that came
+    /// after the rules had gone. Throws std::system_error.
+    void forgetUnserved(const std::vector<Endpoint>& services);
+
   private:
     nfct_handle* handle_;
 };

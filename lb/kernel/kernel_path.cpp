@@ -114,8 +114,9 @@ void KernelPath::Impl::begin() {
     for (const Family family : ruleset->forwarded()) {
         if (forwards(family)) continue;
         const std::string setting = forwardingSetting(family);
-        throw std::runtime_error("this host passes no packets on (" + setting + " is 0): sysctl -w " +
-                                 setting + "=1, and keep it in /etc/sysctl.d");
+        std::string text = "this host passes no packets on: sysctl -w ";
+        text.append(setting).append("=1, and keep it in /etc/sysctl.d");
+        throw std::runtime_error(text);
     }
     nft = std::make_unique<Nft>();
     conntrack = std::make_unique<Conntrack>();
@@ -155,9 +156,10 @@ std::expected<void, std::string> KernelPath::Impl::write(bool whole) {
     if (done) return done;
     // What stands there was made by another version, and can't be changed into this one's.
     std::string text;
-    for (const std::string& family : ruleset->families())
-        text += "add table " + family + " " + options.table + "\ndelete table " + family + " " +
-                options.table + "\n";
+    for (const std::string& family : ruleset->families()) {
+        const std::string table = family + " " + options.table;
+        text.append("add table ").append(table).append("\ndelete table ").append(table).append("\n");
+    }
     return nft->run(text + ruleset->rules() + ruleset->contents(*snapshot, {}));
 }
 
@@ -335,7 +337,8 @@ void KernelPath::Impl::removeAll() {
     // is given to a backend; the rules know what is sent to make the clients speak.
     current = std::make_shared<Snapshot>();
     adopted = false;
-    (void)write(false);
+    if (const auto emptied = write(false); !emptied)
+        tell(Severity::Warning, "new connections can't be kept off", {{"cause", emptied.error()}});
     endFlows("the agent stops", [](const Flow&) { return true; });
     for (const std::string& family : ruleset->families()) {
         try {
@@ -344,6 +347,11 @@ void KernelPath::Impl::removeAll() {
             tell(Severity::Error, "rules are left behind; `fairlead cleanup` removes them",
                  {{"cause", error.what()}});
         }
+    }
+    try {
+        conntrack->forgetUnserved(options.services);
+    } catch (const std::exception& error) {
+        tell(Severity::Warning, "entries of conntrack are left behind", {{"cause", error.what()}});
     }
 }
 

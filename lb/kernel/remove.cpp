@@ -13,7 +13,9 @@ std::vector<std::string> removeKernelPath(const KernelOptions& options) {
     }
     // Without the rules there can be no connection of theirs, and conntrack may not even be loaded.
     if (removed.empty()) return removed;
-    const std::size_t flows = Conntrack().remove(options.services, [](const Flow&) { return true; }).size();
+    Conntrack conntrack;
+    const std::size_t flows = conntrack.remove(options.services, [](const Flow&) { return true; }).size();
+    conntrack.forgetUnserved(options.services);
     if (flows > 0) removed.push_back(std::to_string(flows) + " conntrack entries");
     return removed;
 }

@@ -205,7 +205,8 @@ void Worker::handle(EventSource& source, std::uint32_t events) {
 
 void Worker::adoptOptions() {
     connectLimits_.setDelay(shared_.live.connectTimeout);
-    picker_.setAlgorithm(shared_.live.algorithm, now_);
+    if (const Algorithm algorithm = shared_.live.algorithm; algorithm != picker_.algorithm())
+        picker_.setAlgorithm(algorithm, now_);
     nextIdleSweep_ = now_;
 }
 

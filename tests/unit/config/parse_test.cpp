@@ -166,6 +166,20 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{
             "loadBalancer: {dataPath: nat, bind: ['127.0.0.1:16443']}\n",
             "FILE:4: loadBalancer.bind[0]: 127.0.0.1:16443: nat can't serve loopback; use dataPath: proxy"},
+        BadInput{
+            "loadBalancer: {proxyProtocol: true}\n",
+            "FILE:4: loadBalancer.proxyProtocol: an API server doesn't understand the PROXY protocol; leave "
+            "it out, or name other servers in backends.static with backends.kubernetes.kubeconfig: []"},
+        BadInput{
+            "loadBalancer: {healthCheck: {clientCertFile: /a.crt}}\n",
+            "FILE:4: loadBalancer.healthCheck.clientCertFile: of no use without clientKeyFile: name both, "
+            "or leave both out"},
+        BadInput{
+            "loadBalancer: {healthCheck: {clientKeyFile: /a.key}}\n",
+            "FILE:4: loadBalancer.healthCheck.clientKeyFile: of no use without clientCertFile: name both, "
+            "or leave both out"},
+        BadInput{"loadBalancer: {rebalance: {rate: fast}}\n",
+                 "FILE:4: loadBalancer.rebalance.rate: 'fast' is not a whole number (0 to 10000)"},
         BadInput{"checks: [{name: a, port: 1, connect: '1.1.1.1:2'}]\n",
                  "FILE:4: checks[0]: needs exactly one of port, connect and https.url"},
         BadInput{"checks: [{name: a, port: 1}, {name: a, port: 2}]\n",

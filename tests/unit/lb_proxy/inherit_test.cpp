@@ -13,7 +13,8 @@ class InheritTest : public ProxyTest {
     /// A second proxy beside proxy_, with its listeners.
     std::unique_ptr<Proxy> successor(unsigned workers) {
         ProxyOptions options{.bind = {*parseEndpoint("127.0.0.1:0")}, .workers = workers};
-        auto next = std::make_unique<Proxy>(options, [](const Event&) {}, nullptr, nullptr, proxy_->listeners());
+        auto next =
+            std::make_unique<Proxy>(options, [](const Event&) {}, nullptr, nullptr, proxy_->listeners());
         next->publish(pool_.snapshot());
         return next;
     }
