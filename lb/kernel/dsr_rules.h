@@ -20,7 +20,7 @@
 namespace fairlead::lb {
 
 /// Prime; as kNatBuckets.
-inline constexpr std::size_t kDsrBuckets = 1021;
+inline constexpr std::size_t kDsrBuckets = 8191;
 
 /// Everything but what depends on backends and neighbours; replaces rules of an earlier run.
 std::string dsrRules(const KernelOptions& options, const std::vector<Family>& families);

@@ -189,7 +189,7 @@ def test_tables_that_disagree_make_no_loop(lab):
     site.hosts[0].add_address(f"{VIP}/32")
     site.hosts[0].run("arping", "-c", "2", "-A", "-I", "eth0", VIP, check=False)
     for i, host in enumerate(site.hosts):
-        slots = ", ".join(f"{slot} : {macs[(i + 1) % 3]}" for slot in range(1021))
+        slots = ", ".join(f"{slot} : {macs[(i + 1) % 3]}" for slot in range(8191))
         host.run("nft", "-f", "-", input=f"flush map netdev {TABLE} slots_ip\nadd element netdev {TABLE} slots_ip {{ {slots} }}\n")
     captures = [Capture(host, f"tcp dst port {PORT}") for host in site.hosts]
     for _ in range(10):

@@ -73,8 +73,9 @@ TEST(Status, TellsChecksBalancerKubernetesAndWarnings) {
     EXPECT_EQ(status["uptimeSeconds"], 90.0);
     EXPECT_EQ(status["checks"][0], json::parse(R"({"name": "lb", "up": true, "decided": true, "weight": 11,
                                                    "detail": "port 16443 is listening"})"));
-    EXPECT_EQ(status["balancer"],
-              json::parse(R"({"listeners": ["0.0.0.0:16443"], "backendSource": "kubernetes",
+    EXPECT_EQ(
+        status["balancer"],
+        json::parse(R"({"dataPath": "proxy", "listeners": ["0.0.0.0:16443"], "backendSource": "kubernetes",
         "fallOpen": false, "connections": 4, "accepted": 20, "refused": 1, "retried": 2, "reset": 3,
         "unserved": {"client-reset": 1}})"));
     EXPECT_EQ(status["kubernetes"], json::parse(R"({"watchUp": true, "server": "https://127.0.0.1:6443",

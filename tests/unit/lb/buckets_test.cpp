@@ -5,7 +5,7 @@
 namespace fairlead::lb {
 namespace {
 
-constexpr std::size_t kSize = 1021;  // as lb/kernel has it
+constexpr std::size_t kSize = 8191;  // as lb/kernel has it
 
 std::vector<BucketOwner> owners(std::size_t count) {
     std::vector<BucketOwner> all;

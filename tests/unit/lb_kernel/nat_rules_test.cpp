@@ -90,11 +90,11 @@ TEST(NatRules, EachFamilyHasItsOwnServicesAndBackends) {
 TEST(NatRules, SourceHashChoosesByTheClientsAddressAlone) {
     KernelOptions hashed = options();
     hashed.algorithm = Algorithm::SourceHash;
-    EXPECT_THAT(natRules(hashed, Family::Ipv4), HasSubstr("dnat ip to jhash ip saddr mod 1021"));
+    EXPECT_THAT(natRules(hashed, Family::Ipv4), HasSubstr("dnat ip to jhash ip saddr mod 8191"));
     const auto found = shares(natBackends(
         hashed, Family::Ipv4, snapshotOf({"10.10.1.83:6443", "10.10.1.84:6443", "10.10.1.85:6443"}), {}));
     for (const auto& [backend, buckets] : found)
-        EXPECT_NEAR(buckets, 1021 / 3, 10) << backend;
+        EXPECT_NEAR(buckets, 8191 / 3, 10) << backend;
 }
 
 TEST(RulesText, ACountersNameTellsItsBackend) {
