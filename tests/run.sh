@@ -17,7 +17,7 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
 
 # What runs without being named. The rest (see the functions below) is run by name: slower, or not yet clean everywhere.
-all_steps=(setup format build unit asan tsan system demo)
+all_steps=(setup format build unit fuzz-packets asan tsan system demo)
 
 sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
 
@@ -37,21 +37,24 @@ run_tidy() {
 }
 run_asan() { unit_tests asan; }
 run_tsan() { unit_tests tsan; }
+# Each parser from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them (vrrp_packet, config, …).
 run_fuzz() {
-    build_preset fuzz || return 1
-    local fuzzer name scratch
-    for fuzzer in build/fuzz/tests/*_fuzzer; do
-        name=$(basename "$fuzzer" _fuzzer)
+    local names name scratch status
+    read -r -a names <<<"${FUZZERS:-$(cd tests/fuzz && ls ./*_fuzzer.cpp | sed 's|^./||; s|_fuzzer.cpp$||' | tr '\n' ' ')}"
+    cmake --preset fuzz && cmake --build --preset fuzz --target "${names[@]/%/_fuzzer}" -- -j "$jobs" || return 1
+    for name in "${names[@]}"; do
         scratch=$(mktemp -d)
         echo "fuzzing $name for ${FUZZ_SECONDS:-10} s"
         # New inputs go to the scratch folder; the kept corpus is only read.
-        "$fuzzer" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=5 -rss_limit_mb=1024 -print_final_stats=0 \
-            -artifact_prefix="$logs/" "$scratch" "tests/fuzz/corpus/$name" 2>&1 | tail -n 3
-        local status=${PIPESTATUS[0]}
+        "build/fuzz/tests/${name}_fuzzer" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=5 -rss_limit_mb=1024 \
+            -print_final_stats=0 -artifact_prefix="$logs/" "$scratch" "tests/fuzz/corpus/$name" 2>&1 | tail -n 3
+        status=${PIPESTATUS[0]}
         rm -rf "$scratch"
         [ "$status" -eq 0 ] || return 1
     done
 }
+# What the network can send to an agent that nobody has configured: in every run.
+run_fuzz-packets() { FUZZERS="vrrp_packet hmac" run_fuzz; }
 # docs/simulation.md
 run_simulate() {
     cmake --preset release >/dev/null && cmake --build --preset release --target simulate -- -j "$jobs" &&
