@@ -7,6 +7,7 @@
 #include <charconv>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "agent/kubernetes/cpprest_client.h"
 #include "agent/kubernetes/response_body.h"
@@ -120,7 +121,11 @@ struct Client::Impl {
             current = request;
         }
         http::http_request message(json ? http::methods::POST : http::methods::GET);
-        if (json) message.set_body(*json, "application/json");
+        if (json) {
+            // As bytes: a text goes through a stream that cpprestsdk takes for one of another type.
+            message.set_body(std::vector<unsigned char>(json->begin(), json->end()));
+            message.headers().set_content_type("application/json");
+        }
         message.set_request_uri(web::uri(pathAndQuery));
         message.headers().add("Host", host);  // cpprestsdk takes SNI and the name to verify from it
         message.headers().add("Accept", "application/json");
