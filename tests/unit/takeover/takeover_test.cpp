@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -23,6 +24,10 @@ constexpr std::uint8_t kVrid = 217;
 
 class TakeoverTest : public testing::Test {
   protected:
+    /// Names of the abstract namespace belong to the network's: in one of its own a test meets no other that
+    /// runs beside it.
+    static void SetUpTestSuite() { ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "needs root"; }
+
     TakeoverTest() : work_(context_.get_executor()), thread_([this] { context_.run(); }) {}
     ~TakeoverTest() override {
         onContext([this] { server_.reset(); });
@@ -60,7 +65,7 @@ class TakeoverTest : public testing::Test {
     }
 
     static lb::ListeningSocket listener() {
-        const lb::Endpoint any = *lb::parseEndpoint("127.0.0.1:0");
+        const lb::Endpoint any = *lb::parseEndpoint("0.0.0.0:0");
         lb::Descriptor socket = lb::listenOn(any, 1s);
         return {.endpoint = lb::boundEndpoint(socket), .socket = std::move(socket)};
     }
