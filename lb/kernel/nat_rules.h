@@ -15,8 +15,8 @@
 
 namespace fairlead::lb {
 
-/// Prime, and large enough that a backend that joins or leaves the list moves 2 % of all buckets at most beside
-/// its own part, as far as 50 backends (buckets_test.cpp).
+/// Prime, and large enough that a backend that joins or leaves the list moves 2 % of all buckets at most
+/// beside its own part, as far as 50 backends (buckets_test.cpp).
 inline constexpr std::size_t kNatBuckets = 8191;
 
 /// Everything but the maps' contents; replaces rules of an earlier run and keeps its maps and counters.
