@@ -19,7 +19,7 @@ build_packages=(
     libcpprest-dev libssl-dev zlib1g-dev libbrotli-dev libwebsocketpp-dev
     libboost-dev libboost-atomic-dev libboost-chrono-dev libboost-date-time-dev libboost-filesystem-dev
     libboost-random-dev libboost-regex-dev libboost-system-dev libboost-thread-dev
-    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev libnftables-dev libnetfilter-conntrack-dev libcap-dev
+    libnl-3-dev libnl-route-3-dev libnl-idiag-3-dev libnftables-dev libnftnl-dev libmnl-dev libnetfilter-conntrack-dev libcap-dev
     libyaml-cpp-dev libcli11-dev libspdlog-dev prometheus-cpp-dev nlohmann-json3-dev
     # The presets build the unit tests as well.
     libgtest-dev libgmock-dev

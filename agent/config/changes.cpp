@@ -124,8 +124,8 @@ void compareChecks(const std::vector<checks::CheckOptions>& before,
 /// Gives the key in `target` the value that it has in `source`.
 void copy(const Key& key, const Configuration& source, Configuration& target) {
     if (key.list()) key.clear(target);
-    for (const std::string& text : key.get(source))
-        static_cast<void>(key.set(target, text));  // it was parsed from such a text
+    for (const std::string& text : key.get(source)) [[maybe_unused]]
+        const auto refused = key.set(target, text);  // nothing: it was parsed from such a text
 }
 
 }  // namespace

@@ -246,9 +246,10 @@ class CrossChecks {
             error(head + "proxyProtocol",
                   "is for dataPath: proxy; " + name + " passes connections on as they are");
         }
-        if (dsr && given(head + "algorithm"))
+        if (dsr && given(head + "algorithm")) {
             warning(head + "algorithm",
                     "has no effect with dataPath: dsr, which goes by a connection's source");
+        }
         twoFamilies(name);
     }
 

@@ -20,6 +20,7 @@
 #include "lb/kernel/conntrack.h"
 #include "lb/kernel/departures.h"
 #include "lb/kernel/forwarding.h"
+#include "lb/kernel/nft_counters.h"
 #include "lb/kernel/nft_table.h"
 #include "lb/kernel/nudge.h"
 #include "lb/kernel/rules_text.h"
@@ -33,6 +34,8 @@ using Clock = std::chrono::steady_clock;
 /// After a failure, and after the end of connections for those that were just being made.
 constexpr std::chrono::milliseconds kSoon{1000};
 constexpr std::chrono::milliseconds kFresh{500};
+/// To read thousands of elements back costs much, and the kernel tells of changes anyway.
+constexpr std::chrono::seconds kReadBack{60};
 /// How long statistics() waits for new figures before it gives the old ones.
 constexpr std::chrono::milliseconds kPatience{250};
 
@@ -94,6 +97,7 @@ struct KernelPath::Impl {
     std::string complaint;                            ///< likewise
     std::string failure;                              ///< the last one told of
     Clock::time_point lookAt;
+    Clock::time_point readBackAt;
     Clock::time_point endAgainAt = Clock::time_point::max();
 
     std::atomic<bool> inPlace{false};
@@ -144,7 +148,11 @@ std::expected<void, std::string> KernelPath::Impl::write(bool whole) {
     Ruleset::Counters counters;
     lookAround();
     for (const std::string& family : ruleset->families()) {
-        for (const auto& [name, counter] : nft->counters(family, options.table))
+        if (family == "netdev") continue;  // has none
+        // What can't be read stays, and is deleted with the next change.
+        const auto there = readCounters(family, options.table);
+        if (!there) continue;
+        for (const auto& [name, counter] : *there)
             counters[family].push_back(name);
     }
     const SnapshotPtr snapshot = adopted ? trusting(current, trusted) : current;
@@ -188,6 +196,7 @@ void KernelPath::Impl::remember() {
     for (const std::string& family : ruleset->families())
         fingerprints[family] = nft->fingerprint(family, options.table);
     lookAt = Clock::now() + (inPlace ? ruleset->pace() : kSoon);
+    readBackAt = Clock::now() + kReadBack;
 }
 
 void KernelPath::Impl::look(const RulesetChange& change) {
@@ -195,6 +204,8 @@ void KernelPath::Impl::look(const RulesetChange& change) {
     if (!inPlace) return put(true);
     if (lookAround()) put(false);
     complain();
+    if (!change.table && Clock::now() < readBackAt) return;
+    readBackAt = Clock::now() + kReadBack;
     const bool whole = std::ranges::all_of(ruleset->families(), [&](const std::string& family) {
         return nft->fingerprint(family, options.table) == fingerprints[family];
     });
@@ -251,7 +262,13 @@ void KernelPath::Impl::refresh() {
     std::map<Endpoint, BackendStatistics> backends;
     ProxyStatistics next;
     for (const std::string& family : ruleset->families()) {
-        for (const auto& [name, counter] : nft->counters(family, options.table)) {
+        if (family == "netdev") continue;  // has none
+        const auto counters = readCounters(family, options.table);
+        if (!counters) {
+            tell(Severity::Warning, "connections can't be counted", {{"cause", counters.error()}});
+            continue;
+        }
+        for (const auto& [name, counter] : *counters) {
             if (name == rules::kRefused) next.refused += counter.packets;
             for (const auto& [kind, endpoint] : rules::parseCounterName(name)) {
                 BackendStatistics& backend = backends[endpoint];

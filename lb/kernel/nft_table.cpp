@@ -59,22 +59,6 @@ std::string Nft::fingerprint(const std::string& family, const std::string& table
     return result;
 }
 
-std::map<std::string, NftCounter> Nft::counters(const std::string& family, const std::string& table) {
-    std::map<std::string, NftCounter> found;
-    const auto text = list("list counters table " + family + " " + table, NFT_CTX_OUTPUT_JSON);
-    if (!text) return found;
-    const auto json = nlohmann::json::parse(*text, nullptr, false);
-    if (!json.is_object() || !json.contains("nftables")) return found;
-    for (const auto& item : json["nftables"]) {
-        if (!item.contains("counter")) continue;
-        const auto& counter = item["counter"];
-        if (counter.value("table", "") != table) continue;
-        found[counter.value("name", "")] = {.packets = counter.value("packets", std::uint64_t{0}),
-                                            .bytes = counter.value("bytes", std::uint64_t{0})};
-    }
-    return found;
-}
-
 std::vector<Endpoint> Nft::elements(const std::string& family, const std::string& table,
                                     const std::string& set) {
     std::vector<Endpoint> found;

@@ -2,9 +2,7 @@
 // One agent's tables of nftables, through libnftables: text goes in as one transaction, which the kernel
 // carries out wholly or not at all, and in between no packet sees half of it. One thread at a time.
 
-#include <cstdint>
 #include <expected>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,11 +12,6 @@
 struct nft_ctx;
 
 namespace fairlead::lb {
-
-struct NftCounter {
-    std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;
-};
 
 class Nft {
   public:
@@ -31,9 +24,6 @@ class Nft {
     /// The table without counters' values, in a form that is equal for equal contents: its words, sorted.
     /// Empty: there is no such table, or it can't be read.
     std::string fingerprint(const std::string& family, const std::string& table);
-
-    /// By name; empty if there is no such table.
-    std::map<std::string, NftCounter> counters(const std::string& family, const std::string& table);
 
     /// The addresses and ports in a set of such; empty if there is none.
     std::vector<Endpoint> elements(const std::string& family, const std::string& table,

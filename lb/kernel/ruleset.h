@@ -28,7 +28,7 @@ class Ruleset {
     /// Looks again at what contents() depends on beside the snapshot; whether that has changed. Called before
     /// contents() as well. Throws std::runtime_error.
     virtual bool lookAround(const Snapshot& /*snapshot*/) { return false; }
-    /// How often to look around, and whether the rules are still there.
+    /// How often to look around.
     [[nodiscard]] virtual std::chrono::milliseconds pace() const { return std::chrono::seconds(10); }
 
     /// Has rules() and contents() follow another algorithm from now on, if they follow any.
