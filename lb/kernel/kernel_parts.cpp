@@ -46,6 +46,10 @@ void addHost(Family family, const KernelOptions& options, std::vector<KernelPart
     parts.push_back({.module = "nft_numgen", .rules = table.chain("meta mark set numgen inc mod 2")});
 }
 
+std::string quoted(const std::string& text) {
+    return "\"" + text + "\"";
+}
+
 std::string hash(Family family) {
     return "meta mark set jhash " + std::string(rules::word(family)) + " saddr mod 2";
 }
@@ -65,10 +69,16 @@ std::vector<KernelPart> natParts(const KernelOptions& options) {
 
 std::vector<KernelPart> dsrParts(const KernelOptions& options) {
     std::vector<KernelPart> parts;
-    for (const Family family : rules::familiesOf(options))
+    for (const Family family : rules::familiesOf(options)) {
+        const bool ipv6 = family == Family::Ipv6;
         addHost(family, options, parts);
+        parts.push_back({.module = ipv6 ? "nft_dup_ipv6" : "nft_dup_ipv4",
+                         .rules = Table(rules::word(family), options.table)
+                                      .chain(std::string("dup to ") + (ipv6 ? "2001:db8::1" : "192.0.2.1") +
+                                             " device " + quoted(options.interface))});
+    }
     const Table table("netdev", options.table);
-    const std::string interface = "\"" + options.interface + "\"";
+    const std::string interface = quoted(options.interface);
     parts.push_back({.module = "nf_tables (netdev)",
                      .rules = table.chain("type filter hook ingress device " + interface +
                                           " priority -500; policy accept;"),

@@ -49,7 +49,7 @@ TEST(KernelParts, AskForWhatTheRulesHaveAlone) {
     EXPECT_THAT(missingModules(natParts(some), without({"jhash"})), ElementsAre("nft_hash"));
     const auto dsr = dsrParts(some);
     EXPECT_THAT(missingModules(dsr, without({"jhash", "fwd", "dup"})),
-                ElementsAre("nft_hash", "nft_fwd_netdev", "nft_dup_netdev"));
+                ElementsAre("nft_dup_ipv4", "nft_hash", "nft_fwd_netdev", "nft_dup_netdev"));
     EXPECT_THAT(missingModules(dsr, without({"netdev"})), ElementsAre("nf_tables (netdev)"));
 }
 
