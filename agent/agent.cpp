@@ -526,6 +526,9 @@ class Agent {
             election_->reconfigure(routers_);
         }
         if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
+        if (changes.touches("loadBalancer.preferLocal") && configuration_.loadBalancer.preferLocal &&
+            pool_.setLocalAddresses(lb::localAddresses()))
+            poolChanged();
         if (changes.touches("loadBalancer.healthCheck.")) {
             pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
             health_->reconfigure(probeOptions());
@@ -652,12 +655,12 @@ class Agent {
             reflectorOptions(configuration_),
             [this, run = reflectorRun_,
              cacheFile = configuration_.backends.cacheFile](std::vector<lb::Backend> members) {
-                // Saved here and not on the control thread: a disk that hangs must not stop the health
-                // checks.
-                saveCache(cacheFile, members);
-                boost::asio::post(context_, [this, run, members = std::move(members)]() mutable {
+                boost::asio::post(context_, [this, run, members]() mutable {
                     if (run == reflectorRun_) adopt(std::move(members));
                 });
+                // Here and not on the control thread, and last: nobody waits for the disk, which may take
+                // long.
+                saveCache(cacheFile, members);
             },
             [this] { return serversToAsk(); });
         const std::lock_guard lock(reflectorMutex_);
@@ -702,6 +705,8 @@ class Agent {
         backendSource_ = source;
         if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
         const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
+        // Before it is told of: the workers need not wait for the log.
+        poolChanged();
         for (const lb::Backend& backend : change.added) {
             tell(logging::Level::Info, "balancer", "backend added",
                  {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
@@ -720,7 +725,6 @@ class Agent {
             const std::lock_guard lock(otherServersMutex_);
             otherServers_ = targets;
         }
-        poolChanged();
         probeMembers();
         if (!configuration_.peers) tellPeers();
     }

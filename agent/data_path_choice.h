@@ -26,7 +26,7 @@ struct DataPathChoice {
 /// needs all hosts of the control plane to have it, on one LAN, which no host can see for itself.
 DataPathChoice chooseDataPath(const config::Configuration& configuration, const KernelFacts& facts);
 
-/// Tries the rules in a transaction that leaves nothing.
+/// Has the kernel check the rules, which changes nothing.
 KernelFacts readKernelFacts(const config::Configuration& configuration);
 
 }  // namespace fairlead

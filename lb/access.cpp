@@ -32,6 +32,8 @@ const char* toString(End end) {
             return "stopped";
         case End::Rebalanced:
             return "rebalanced";
+        case End::ConnectTimeout:
+            return "connect-timeout";
     }
     return "?";
 }
@@ -60,6 +62,8 @@ const char* terminationState(End end, bool connected) {
         case End::NoBackend:
         case End::ConnectFailed:
             return "SC";
+        case End::ConnectTimeout:
+            return "sC";
         case End::Exhausted:
             return "RC";
     }

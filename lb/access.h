@@ -28,8 +28,9 @@ enum class End : std::uint8_t {
     Exhausted,       ///< no file descriptor or memory was left
     Stopped,         ///< the balancer ended
     Rebalanced,      ///< its backend had more than its part (balancing/rebalancer.h)
+    ConnectTimeout,  ///< as ConnectFailed, and the last one tried had not answered in time
 };
-inline constexpr std::size_t kEnds = 14;
+inline constexpr std::size_t kEnds = 15;
 
 /// "client", "backend-reset", …
 const char* toString(End end);

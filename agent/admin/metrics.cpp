@@ -91,20 +91,26 @@ void addRouters(Families& families, const std::vector<vrrp::RouterStatus>& route
     Family state = gauge("fairlead_vrrp_state",
                          "State of the virtual router: 0 initialize, 1 backup, 2 master, 3 fault.");
     Family priority = gauge("fairlead_vrrp_priority", "Effective priority, as advertised.");
-    Family transitions = counter("fairlead_vrrp_transitions_total", "Changes of the virtual router's state.");
+    Family transitions =
+        counter("fairlead_vrrp_transitions_total",
+                "Changes of the virtual router's state, from and to INIT, BACKUP, MASTER or FAULT.");
     Family sent = counter("fairlead_vrrp_adverts_sent_total", "Advertisements sent.");
     Family received =
         counter("fairlead_vrrp_adverts_received_total", "Authentic advertisements received, by sender.");
-    Family rejected = counter("fairlead_vrrp_packets_rejected_total", "VRRP packets rejected, by reason.");
-    Family tolerated =
-        counter("fairlead_vrrp_packets_tolerated_total", "VRRP packets accepted in spite of an oddity.");
+    Family rejected = counter("fairlead_vrrp_packets_rejected_total",
+                              "VRRP packets rejected, by reason; they change nothing else.");
+    Family tolerated = counter("fairlead_vrrp_packets_tolerated_total",
+                               "VRRP packets accepted in spite of an oddity: checksumForm, addresses.");
     Family candidates = gauge("fairlead_vrrp_candidate_priority",
                               "Priority of each peer that made itself known; 0: it can't hold the VIP.");
-    Family claims = counter("fairlead_vrrp_foreign_claims_total",
-                            "Claims of the VIP by another host while this one holds it, by its MAC.");
+    Family claims =
+        counter("fairlead_vrrp_foreign_claims_total",
+                "Claims of the VIP by another host, by ARP or neighbour advertisement, while this one "
+                "holds it.");
     Family late = counter("fairlead_vrrp_timer_late_seconds_total", "Sum of how late election timers fired.");
     Family timers = counter("fairlead_vrrp_timers_total", "Election timers that fired.");
-    Family latest = gauge("fairlead_vrrp_timer_late_seconds_max", "The latest that an election timer fired.");
+    Family latest = gauge("fairlead_vrrp_timer_late_seconds_max",
+                          "The latest that an election timer fired since the start.");
     for (const vrrp::RouterStatus& router : routers) {
         const Labels labels{{.name = "vrid", .value = std::to_string(router.virtualRouterId)},
                             {.name = "family", .value = vrrp::familyLabel(router.ipv6)}};
@@ -148,8 +154,10 @@ void addVipProbes(Families& families, const std::vector<blackout::Status>& probe
     Family asked = counter("fairlead_vip_probes_total", "Probes of the balancer through the VIP.");
     Family failed = counter("fairlead_vip_probes_failed_total",
                             "Probes without an answer while this host's own link was up.");
-    Family lengths(MetricType::Histogram, "fairlead_vip_blackout_seconds",
-                   "How long the balancer did not answer through the VIP, of each outage that is over.");
+    Family lengths(
+        MetricType::Histogram, "fairlead_vip_blackout_seconds",
+        "How long the balancer did not answer through the VIP, of each outage that is over, without those of "
+        "this host's own link.");
     for (const blackout::Status& probe : probes) {
         const Labels labels{{.name = "vip", .value = lb::toString(probe.target)}};
         if (probe.answers != blackout::Answers::Unknown)
@@ -167,7 +175,8 @@ void addVipProbes(Families& families, const std::vector<blackout::Status>& probe
 }
 
 void addChecks(Families& families, const std::vector<checks::CheckStatus>& checks) {
-    Family up = gauge("fairlead_check_up", "Whether the check succeeds, after rise and fall.");
+    Family up = gauge("fairlead_check_up",
+                      "Whether the check succeeds, after rise and fall; absent before its first result.");
     for (const checks::CheckStatus& check : checks) {
         if (check.decided) up.add({{.name = "check", .value = check.name}}, check.up);
     }
@@ -196,7 +205,7 @@ ClientMetric histogram(Labels labels, const lb::Bounds<N>& bounds, const lb::His
 void addConnections(Families& families, const lb::ProxyStatistics& balancer) {
     Family retries =
         counter("fairlead_backend_retries_total",
-                "Clients for whom another backend was tried, because this one failed or was slow.");
+                "Clients for whom another backend was tried, because this one failed or was slow to answer.");
     Family ended = counter("fairlead_backend_connections_ended_total",
                            "Connections to a backend that have ended, by who or what ended them.");
     Family connect(MetricType::Histogram, "fairlead_backend_connect_seconds",
@@ -242,17 +251,18 @@ void addBalancer(Families& families, const StatusReport& report) {
         counter("fairlead_proxy_reset_total", "Connections reset because their backend went down or left.")
             .add({}, balancer.reset)
             .done());
-    families.push_back(counter("fairlead_proxy_access_log_dropped_total",
-                               "Access log lines dropped, because they came too fast.")
-                           .add({}, balancer.accessDropped)
-                           .done());
+    families.push_back(
+        counter("fairlead_proxy_access_log_dropped_total",
+                "Access log lines dropped, because they came faster than they could be written.")
+            .add({}, balancer.accessDropped)
+            .done());
     families.push_back(
         gauge("fairlead_proxy_connections", "Client connections open.").add({}, balancer.open).done());
     families.push_back(gauge("fairlead_proxy_fall_open", "Whether every backend is down and all are tried.")
                            .add({}, report.fallOpen)
                            .done());
 
-    Family info = gauge("fairlead_backend_info", "1 for every backend, with its name.");
+    Family info = gauge("fairlead_backend_info", "1; gives an endpoint its Node's name, for joins.");
     Family up = gauge("fairlead_backend_up",
                       "Health of a backend: 1 up or draining, 0 down; absent until it is known.");
     Family draining =
@@ -270,8 +280,8 @@ void addBalancer(Families& families, const StatusReport& report) {
 
     Family open = gauge("fairlead_backend_connections", "Connections open to a backend.");
     Family total = counter("fairlead_backend_connections_total", "Connections established to a backend.");
-    Family failures =
-        counter("fairlead_backend_connect_failures_total", "Connect attempts to a backend that failed.");
+    Family failures = counter("fairlead_backend_connect_failures_total",
+                              "Connect attempts refused, unreachable or timed out.");
     Family bytes =
         counter("fairlead_backend_bytes_total", "Bytes carried, by direction: to_backend or to_client.");
     for (const lb::BackendStatistics& backend : balancer.backends) {
@@ -299,7 +309,8 @@ void addKubernetes(Families& families, const StatusReport& report) {
     families.push_back(counter("fairlead_kubernetes_relists_total", "Complete lists of the Nodes taken.")
                            .add({}, status.relists)
                            .done());
-    Family events = counter("fairlead_kubernetes_watch_events_total", "Watch events, by type.");
+    Family events = counter("fairlead_kubernetes_watch_events_total",
+                            "Watch events: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR.");
     for (const auto& [type, count] : status.events)
         events.add({{.name = "type", .value = type}}, count);
     families.push_back(events.done());

@@ -76,29 +76,48 @@ std::vector<std::string> positionalChoices(const CommandInfo& command) {
     return {};
 }
 
+/// How bash or zsh completes an option's value: the head and the end of a line of a `case`, and what stands
+/// between.
+struct ValueSyntax {
+    const char* begin;  ///< before the pattern
+    std::function<std::string(const std::string& words)>
+        choose;  ///< among words that are separated by spaces
+    const char* files;
+};
+
+/// The cases that complete values, one line for each option that takes one.
+std::string valueCases(const CommandInfo& program, const ValueSyntax& syntax) {
+    std::string cases;
+    visit(program, "", [&](const CommandInfo& command, const std::string& place) {
+        for (const OptionInfo& option : command.options) {
+            if (option.positional || option.value == OptionInfo::Value::None) continue;
+            std::string act = ":";
+            if (option.value == OptionInfo::Value::Choice) act = syntax.choose(joined(option.choices, " "));
+            if (option.value == OptionInfo::Value::File) act = syntax.files;
+            cases += syntax.begin + patternOf(option, place) + ") " + act + "; return ;;\n";
+        }
+    });
+    return cases;
+}
+
 }  // namespace
 
 std::string bashCompletion(const CommandInfo& program) {
-    std::string values;
+    const std::string values = valueCases(
+        program, {.begin = "        ",
+                  .choose =
+                      [](const std::string& words) {
+                          return "COMPREPLY=($(compgen -W " + quoted(words) + " -- \"$current\"))";
+                      },
+                  .files = "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$current\"))"});
     std::string words;
     visit(program, "", [&](const CommandInfo& command, const std::string& place) {
         std::vector<std::string> candidates = positionalChoices(command);
         for (const CommandInfo& child : command.children)
             candidates.push_back(child.name);
         for (const OptionInfo& option : command.options) {
-            if (option.positional) continue;
-            candidates.insert(candidates.end(), option.names.begin(), option.names.end());
-            if (option.value == OptionInfo::Value::None) continue;
-            values += "        " + patternOf(option, place) + ") ";
-            if (option.value == OptionInfo::Value::Choice) {
-                values +=
-                    "COMPREPLY=($(compgen -W " + quoted(joined(option.choices, " ")) + " -- \"$current\"))";
-            } else if (option.value == OptionInfo::Value::File) {
-                values += "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$current\"))";
-            } else {
-                values += ":";
-            }
-            values += "; return ;;\n";
+            if (!option.positional)
+                candidates.insert(candidates.end(), option.names.begin(), option.names.end());
         }
         words += "        " + quoted(place) + ") words=" + quoted(joined(candidates, " "));
         if (takesFiles(command)) words += "; files=yes";
@@ -138,7 +157,10 @@ std::string bashCompletion(const CommandInfo& program) {
 }
 
 std::string zshCompletion(const CommandInfo& program) {
-    std::string values;
+    const std::string values =
+        valueCases(program, {.begin = "    (",
+                             .choose = [](const std::string& words) { return "compadd -- " + words; },
+                             .files = "_files"});
     std::string words;
     visit(program, "", [&](const CommandInfo& command, const std::string& place) {
         words += "    (" + quoted(place) + ") found=(";
@@ -150,16 +172,6 @@ std::string zshCompletion(const CommandInfo& program) {
             if (option.positional) continue;
             for (const std::string& name : option.names)
                 words += "\n      " + quoted(name + ":" + brief(option.help));
-            if (option.value == OptionInfo::Value::None) continue;
-            values += "    (" + patternOf(option, place) + ") ";
-            if (option.value == OptionInfo::Value::Choice) {
-                values += "compadd -- " + joined(option.choices, " ");
-            } else if (option.value == OptionInfo::Value::File) {
-                values += "_files";
-            } else {
-                values += ":";
-            }
-            values += "; return ;;\n";
         }
         words += ")";
         if (takesFiles(command)) words += "; _files";

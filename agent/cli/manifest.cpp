@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include "agent/cli/cli.h"
 #include "agent/cli/manifest_text.h"
@@ -69,7 +71,24 @@ std::string unfit(Role role, const config::Configuration& configuration) {
     return "";
 }
 
-int printPod(ConfigurationFlags& flags, Role role, const std::string& image, Streams streams) {
+struct PodFlags {
+    std::string image = defaultImage();
+    std::string name = "fairlead";
+    bool worker = false;
+    bool takeover = false;
+};
+
+/// RFC 1123's label, as far as the name of a pod goes, behind which the kubelet puts that of the host.
+bool isPodName(const std::string& name) {
+    constexpr std::size_t kLongest = 63;
+    const auto harmless = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && name.size() <= kLongest && std::ranges::all_of(name, harmless) &&
+           name.front() != '-' && name.back() != '-';
+}
+
+int printPod(ConfigurationFlags& flags, const PodFlags& pod, Streams streams) {
+    const Role role = pod.worker ? Role::Worker : Role::ControlPlane;
+    const std::string& image = pod.image;
     if (role == Role::Worker) flags.addUnlessGiven("--bind", kWorkerListener);
     // What the agent would refuse on the host is refused here.
     const auto configuration = flags.load(streams.err);
@@ -80,6 +99,11 @@ int printPod(ConfigurationFlags& flags, Role role, const std::string& image, Str
     }
     if (image.empty() || image.find_first_of(" \t\n\"\\") != std::string::npos) {
         streams.err << "flag --image: " << config::quoted(image) << " is not the name of an image\n";
+        return kWrong;
+    }
+    if (!isPodName(pod.name)) {
+        streams.err << "flag --name: " << config::quoted(pod.name)
+                    << " is not the name of a pod: small letters, digits and hyphens\n";
         return kWrong;
     }
     const std::vector<std::string> mistakes = outOfReach(*configuration, flags.file());
@@ -95,8 +119,13 @@ int printPod(ConfigurationFlags& flags, Role role, const std::string& image, Str
         }
     }
     if (!flags.file().empty()) arguments.insert(arguments.begin(), "--config=" + flags.file());
-    streams.out << podManifest(role, image, configuration->admin,
-                               !configuration->adminSecurity.certFile.empty(), arguments);
+    if (pod.takeover) arguments.insert(arguments.begin(), "--takeover");
+    streams.out << podManifest({.role = role,
+                                .name = pod.name,
+                                .image = image,
+                                .admin = configuration->admin,
+                                .adminTls = !configuration->adminSecurity.certFile.empty(),
+                                .arguments = std::move(arguments)});
     return kDone;
 }
 
@@ -107,21 +136,29 @@ void addPod(Commands& commands, CLI::App& parent) {
         "  fairlead manifest pod --vip 10.10.1.108 --image IMAGE > /etc/kubernetes/manifests/fairlead.yaml\n"
         "  fairlead manifest pod --config /etc/kubernetes/fairlead.yaml --image IMAGE\n"
         "  fairlead manifest pod --worker --backend 10.10.1.83:6443 --backend 10.10.1.84:6443 --image IMAGE\n"
+        "  fairlead manifest pod --vip 10.10.1.108 --image NEW_IMAGE --name fairlead-next --takeover\n"
         "\n"
         "The flags given here become the agent's arguments. A file given by --config is read here to check "
         "it, "
         "and again\nby the agent on each host, so it must be there, under /etc/kubernetes.");
     const auto flags = std::make_shared<ConfigurationFlags>(*command);
-    const auto image = std::make_shared<std::string>(defaultImage());
-    command->add_option("--image", *image, "The container image")->capture_default_str()->type_name("IMAGE");
-    const auto worker = std::make_shared<bool>(false);
+    const auto pod = std::make_shared<PodFlags>();
+    command->add_option("--image", pod->image, "The container image")
+        ->capture_default_str()
+        ->type_name("IMAGE");
+    command
+        ->add_option("--name", pod->name,
+                     "The pod's name; another one than that of the pod that is to be taken over")
+        ->capture_default_str()
+        ->type_name("NAME");
     command->add_flag(
-        "--worker", *worker,
+        "--takeover", pod->takeover,
+        "The agent takes over from the one that runs: for an upgrade in place, see `fairlead run --help`");
+    command->add_flag(
+        "--worker", pod->worker,
         "The pod of a worker: the balancer alone, on 127.0.0.1:16443 unless --bind says otherwise");
-    command->callback([&commands, flags, image, worker] {
-        commands.chosen = [&commands, flags, image, worker] {
-            return printPod(*flags, *worker ? Role::Worker : Role::ControlPlane, *image, commands.streams);
-        };
+    command->callback([&commands, flags, pod] {
+        commands.chosen = [&commands, flags, pod] { return printPod(*flags, *pod, commands.streams); };
     });
 }
 

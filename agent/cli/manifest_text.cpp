@@ -1,5 +1,7 @@
 #include "agent/cli/manifest_text.h"
 
+#include <string_view>
+
 namespace fairlead::cli {
 namespace {
 
@@ -19,7 +21,7 @@ constexpr const char* kControlPlaneHead =
 apiVersion: v1
 kind: Pod
 metadata:
-  name: fairlead
+  name: %name%
   namespace: kube-system
   labels:
     app.kubernetes.io/name: fairlead
@@ -34,7 +36,7 @@ constexpr const char* kWorkerHead =
 apiVersion: v1
 kind: Pod
 metadata:
-  name: fairlead
+  name: %name%
   namespace: kube-system
   labels:
     app.kubernetes.io/name: fairlead
@@ -135,18 +137,21 @@ std::string probe(const std::string& name, const std::string& path, const lb::En
 
 }  // namespace
 
-std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin, bool adminTls,
-                        const std::vector<std::string>& arguments) {
-    const bool worker = role == Role::Worker;
-    std::string text = std::string(worker ? kWorkerHead : kControlPlaneHead) + kSpec;
-    text += "    image: " + quoted(image) + "\n    imagePullPolicy: IfNotPresent\n    args:\n    - \"run\"\n";
-    for (const std::string& argument : arguments)
+std::string podManifest(const PodOptions& options) {
+    const bool worker = options.role == Role::Worker;
+    std::string text = worker ? kWorkerHead : kControlPlaneHead;
+    constexpr std::string_view kName = "%name%";
+    text.replace(text.find(kName), kName.size(), options.name);
+    text += kSpec;
+    text += "    image: " + quoted(options.image) +
+            "\n    imagePullPolicy: IfNotPresent\n    args:\n    - \"run\"\n";
+    for (const std::string& argument : options.arguments)
         text += "    - " + quoted(argument) + "\n";
     text += kEnvironment;
-    text += probe("livenessProbe", "/healthz", admin, adminTls,
+    text += probe("livenessProbe", "/healthz", options.admin, options.adminTls,
                   "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
                   "failureThreshold: 6\n");
-    text += probe("readinessProbe", "/readyz", admin, adminTls,
+    text += probe("readinessProbe", "/readyz", options.admin, options.adminTls,
                   "      periodSeconds: 5\n      timeoutSeconds: 2\n");
     return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }

@@ -12,10 +12,17 @@ namespace fairlead::cli {
 /// Where a pod is to run: with a VIP on the control plane, or as the balancer alone on a worker.
 enum class Role : std::uint8_t { ControlPlane, Worker };
 
-/// The static pod. `arguments` stand behind `run`; the probes ask where `admin` listens,
-/// over https if `adminTls`.
-std::string podManifest(Role role, const std::string& image, const lb::Endpoint& admin, bool adminTls,
-                        const std::vector<std::string>& arguments);
+struct PodOptions {
+    Role role = Role::ControlPlane;
+    std::string name = "fairlead";
+    std::string image;
+    lb::Endpoint admin;                  ///< whom the probes ask,
+    bool adminTls = false;               ///< over https
+    std::vector<std::string> arguments;  ///< behind `run`
+};
+
+/// The static pod.
+std::string podManifest(const PodOptions& options);
 
 /// The ClusterRole and its binding to the user `fairlead`; with the right to create Events or without.
 std::string rbacManifest(bool events);

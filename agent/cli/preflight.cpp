@@ -10,6 +10,7 @@
 #include "agent/config/host_facts.h"
 #include "agent/config/values.h"
 #include "agent/control/control_client.h"
+#include "agent/data_path.h"
 #include "agent/preflight/checks.h"
 
 namespace fairlead::cli {
@@ -47,6 +48,7 @@ int preflight(const ConfigurationFlags& flags, const preflight::PairOptions& pai
                             .fix = {}});
     const bool agentRuns = control::ask(derived->configuration.vrrp.virtualRouterId, "status").ok;
     preflight::checkHost(derived->configuration, agentRuns, findings);
+    preflight::checkKernel(derived->configuration, kernelOptions(derived->configuration), findings);
     preflight::checkLan(derived->configuration, agentRuns, findings);
     preflight::checkPairs(derived->configuration, pairs, findings);
     preflight::checkCluster(derived->configuration, findings);

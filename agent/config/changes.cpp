@@ -11,7 +11,7 @@
 namespace fairlead::config {
 namespace {
 
-constexpr std::array<std::string_view, 37> kLive{
+constexpr std::array<std::string_view, 42> kLive{
     "vip.addresses",
     "vip.probe.interval",
     "vip.probe.timeout",
@@ -24,6 +24,11 @@ constexpr std::array<std::string_view, 37> kLive{
     "vrrp.checksum",
     "vrrp.peers",
     "loadBalancer.algorithm",
+    "loadBalancer.preferLocal",
+    "loadBalancer.slowStart",
+    "loadBalancer.rebalance.rate",
+    "loadBalancer.rebalance.idle",
+    "loadBalancer.rebalance.tolerance",
     "loadBalancer.connectTimeout",
     "loadBalancer.idleTimeout",
     "loadBalancer.maxConnections",

@@ -245,7 +245,7 @@ constexpr const char* kReload = R"(
 The agent reads its file again when the file changes, and on SIGHUP (which makes it read HMAC's keys again as well).
 Flags still override it. What is wrong changes nothing: the agent runs on as before, logs `FILE:LINE: key: what is wrong`, and
 `fairlead status` shows it. What is right is compared key by key, and each change is a line of the log, either
-`configuration applied` or, where it takes effect at the next start, `configuration needs a restart`, of which
+`configuration applied` or, where it takes effect at the next start, `configuration takes effect at the next start`, of which
 `fairlead status` warns as well.
 
 Applied at once, without losing the VIP or a connection:
@@ -260,6 +260,7 @@ constexpr const char* kReloadDetails = R"(
   interval, VIPs or password, so until all hosts agree again two of them hold the VIP.
 - **Checks** keep what they know unless they ask for something else now. A new one counts from its first result.
 - **Balancing.** New timeouts count for connections from then on. `maxConnections` below what is open closes nothing.
+  `slowStart` and `rebalance` count for a backend that is just coming back, too.
 - **Backends.** Other ways to ask the API begin with a new LIST; until it has answered, the backends stay as they are.
 - **Together.** While `vip.interface`, `vrrp.version`, `vrrp.virtualRouterID`, `vrrp.transport`, `vrrp.authentication.type` or
   whether there are IPv4 and IPv6 VIPs waits for the next start, so does the rest of `vip` and `vrrp`; with `loadBalancer.bind` the checks.

@@ -17,6 +17,7 @@ const char* const kTimeout =
 const char* const kTls =
     "fairlead passes TLS through as it is, so that clients see the API server's own certificate";
 const char* const kHttp = "is about HTTP; fairlead balances TCP";
+const char* const kFixedRequest = "the health check's request is a GET of HTTP/1.1 with nothing to add";
 const char* const kProcess = "is about HAProxy's own process";
 
 /// Words that begin a line, and why there is nothing to carry.
@@ -418,10 +419,18 @@ class Importer {
 
     void option(const HaproxyLine& line, const std::string& what) {
         if (what == "httpchk") {
-            const std::string& path = line.words.size() > 3   ? line.words[3]
-                                      : line.words.size() > 2 ? line.words[2]
-                                                              : "";
-            probePath(line, path);
+            // option httpchk [[METHOD] PATH [VERSION [HEADERS]]]
+            const bool method = line.words.size() > 3;
+            const bool carried = probePath(line, method                  ? line.words[3]
+                                                 : line.words.size() > 2 ? line.words[2]
+                                                                         : "");
+            if (carried && method && line.words[2] != "GET")
+                draft_.drop(line.origin, "option httpchk " + line.words[2], kFixedRequest);
+            if (carried && line.words.size() > 4) {
+                draft_.drop(line.origin,
+                            "option httpchk … " + joined({line.words.begin() + 4, line.words.end()}),
+                            kFixedRequest);
+            }
         } else if (what == "ssl-hello-chk") {
             drop(line,
                  "an SSLv3 hello proves little: the https check of /readyz, which verifies the certificate, "
@@ -436,15 +445,17 @@ class Importer {
         }
     }
 
-    void probePath(const HaproxyLine& line, const std::string& path) {
-        if (!path.starts_with('/')) {
-            if (!path.empty()) drop(line, "names no path");
-        } else if (path == "/healthz" || path == "/readyz" || path == "/livez") {
-            drop(line, "/readyz is asked: it also tells that an API server is about to stop");
-        } else {
-            draft_.values["loadBalancer.healthCheck.path"] = {.text = "\"" + clean(path) + "\"",
-                                                              .comment = line.origin.text()};
+    /// Whether it is carried; else the whole line was told of.
+    bool probePath(const HaproxyLine& line, const std::string& path) {
+        if (path.starts_with('/') && path != "/healthz" && path != "/readyz" && path != "/livez") {
+            draft_.set("loadBalancer.healthCheck.path", "\"" + clean(path) + "\"", line.origin);
+            return true;
         }
+        drop(line, path.empty() ? "/readyz is asked for"
+                   : !path.starts_with('/')
+                       ? "names no path"
+                       : "/readyz is asked: it also tells that an API server is about to stop");
+        return false;
     }
 
     static std::string clean(const std::string& text) {
@@ -460,9 +471,14 @@ class Importer {
             words[3].find_first_not_of("0123456789") == std::string::npos && words[3] >= "100" &&
             words[3] <= "599") {
             draft_.set("loadBalancer.healthCheck.expectStatus", words[3], line.origin);
-        } else if (words.size() > 3 && words[1] == "send" &&
-                   std::ranges::find(words, "uri") + 1 < words.end()) {
-            probePath(line, *(std::ranges::find(words, "uri") + 1));
+        } else if (const auto uri = std::ranges::find(words, "uri");
+                   words.size() > 3 && words[1] == "send" && words.end() - uri > 1) {
+            if (!probePath(line, *(uri + 1))) return;
+            for (std::size_t i = 2; i < words.size(); i += words[i] == "hdr" ? 3 : 2) {
+                const bool plain = words[i] == "uri" ||
+                                   (words[i] == "meth" && i + 1 < words.size() && words[i + 1] == "GET");
+                if (!plain) draft_.drop(line.origin, "http-check send … " + words[i], kFixedRequest);
+            }
         } else {
             drop(line, "the health check asks for a path and a status, no more");
         }

@@ -165,7 +165,10 @@ class Importer {
             } else if (word == "vrrp_instance") {
                 instances.push_back(&statement);
             } else if (word == "vrrp_script") {
-                scripts_[firstOf(statement)] = &statement;
+                if (!scripts_.emplace(firstOf(statement), &statement).second) {
+                    draft_.drop(statement.origin, joined(statement.words),
+                                "there is one of that name before it, which counts");
+                }
             } else if (word == "vrrp_sync_group") {
                 draft_.drop(statement.origin, joined(statement.words),
                             "the VIPs of one configuration always move together");
@@ -183,6 +186,11 @@ class Importer {
         }
         for (const Statement* statement : instances)
             instance(*statement, statement == instances.front());
+        for (const auto& [name, statement] : scripts_) {
+            if (!tracked_.contains(name))
+                draft_.drop(statement->origin, joined(statement->words),
+                            "no track_script of that instance names it");
+        }
         finish();
     }
 
@@ -194,6 +202,7 @@ class Importer {
                 version(each);
             } else if (const auto time = duration(firstOf(each)); time && word == "vrrp_startup_delay") {
                 draft_.set("vrrp.startupDelay", *time, each.origin);
+                rest(each, 2);
             } else if (word.starts_with("smtp") || word.starts_with("notification_email")) {
                 draft_.drop(each.origin, joined(each.words), kNoMail);
             } else {
@@ -202,9 +211,19 @@ class Importer {
         }
     }
 
+    /// What stands behind the values that were carried.
+    void rest(const Statement& statement, std::size_t carried) {
+        if (statement.words.size() <= carried) return;
+        const auto begin = statement.words.begin() + static_cast<std::ptrdiff_t>(carried);
+        draft_.drop(statement.origin,
+                    statement.words.front() + " … " + joined({begin, statement.words.end()}),
+                    "fairlead has nothing that corresponds");
+    }
+
     void version(const Statement& statement) {
         if (firstOf(statement) == "2" || firstOf(statement) == "3") {
             draft_.set("vrrp.version", firstOf(statement), statement.origin);
+            rest(statement, 2);
         } else {
             draft_.drop(statement.origin, joined(statement.words), "no version of VRRP");
         }
@@ -242,6 +261,7 @@ class Importer {
     void number(const Statement& statement, const std::string& path, long least, long most) {
         if (const auto value = whole(firstOf(statement), least, most)) {
             draft_.set(path, std::to_string(*value), statement.origin);
+            rest(statement, 2);
         } else {
             draft_.drop(statement.origin, joined(statement.words),
                         "must be " + std::to_string(least) + " to " + std::to_string(most));
@@ -251,6 +271,7 @@ class Importer {
     void time(const Statement& statement, const std::string& path) {
         if (const auto value = duration(firstOf(statement))) {
             draft_.set(path, *value, statement.origin);
+            rest(statement, 2);
         } else {
             draft_.drop(statement.origin, joined(statement.words), "not a number of seconds");
         }
@@ -267,6 +288,7 @@ class Importer {
             draft_.drop(each.origin, joined(each.words), "the priority alone decides who holds the VIP");
         } else if (word == "interface") {
             draft_.set("vip.interface", firstOf(each), each.origin);
+            rest(each, 2);
         } else if (word == "virtual_router_id") {
             number(each, "vrrp.virtualRouterID", 1, 255);
         } else if (word == "priority") {
@@ -277,8 +299,10 @@ class Importer {
             version(each);
         } else if (word == "nopreempt") {
             draft_.set("vrrp.preempt", "false", each.origin);
+            rest(each, 1);
         } else if (word == "preempt") {
             draft_.set("vrrp.preempt", "true", each.origin);
+            rest(each, 1);
         } else if (word == "preempt_delay") {
             time(each, "vrrp.preemptDelay");
         } else if (word == "authentication") {
@@ -388,22 +412,14 @@ class Importer {
     void track(const Statement& block) {
         for (const Statement& each : block.block) {
             const auto script = scripts_.find(each.words.front());
-            // Scripts may stand behind the instances.
-            const Statement* found =
-                script != scripts_.end() ? script->second : scriptCalled(each.words.front());
-            if (!found) {
+            if (script == scripts_.end()) {
                 draft_.drop(each.origin, joined(each.words), "there is no vrrp_script of that name");
             } else if (tracked_.insert(each.words.front()).second) {
-                check(*found, each);
+                check(*script->second, each);
+            } else {
+                draft_.drop(each.origin, joined(each.words), "it is tracked already");
             }
         }
-    }
-
-    const Statement* scriptCalled(const std::string& name) const {
-        for (const Statement& statement : file_.statements) {
-            if (statement.words.front() == "vrrp_script" && firstOf(statement) == name) return &statement;
-        }
-        return nullptr;
     }
 
     void check(const Statement& script, const Statement& use) {
@@ -424,9 +440,11 @@ class Importer {
             } else if (const auto time = duration(firstOf(each));
                        time && (word == "interval" || word == "timeout")) {
                 check.values[word] = {.text = *time, .comment = each.origin.text()};
+                rest(each, 2);
             } else if (((word == "rise" || word == "fall") && whole(firstOf(each), 1, 1000)) ||
                        (word == "weight" && whole(firstOf(each), -253, 253))) {
                 check.values[word] = {.text = firstOf(each), .comment = each.origin.text()};
+                rest(each, 2);
             } else if (word == "user" || word == "init_fail") {
                 dropped.emplace_back(
                     &each, word == "user" ? "fairlead runs no scripts" : "the first result decides alone");
@@ -434,11 +452,13 @@ class Importer {
                 dropped.emplace_back(&each, "fairlead has nothing that corresponds");
             }
         }
-        for (std::size_t i = 1; i + 1 < use.words.size(); i += 2) {
-            if (use.words[i] == "weight" && whole(use.words[i + 1], -253, 253)) {
-                check.values["weight"] = {.text = use.words[i + 1], .comment = use.origin.text()};
+        for (std::size_t i = 1; i < use.words.size(); ++i) {
+            const std::string value = i + 1 < use.words.size() ? use.words[i + 1] : "";
+            if (use.words[i] == "weight" && whole(value, -253, 253)) {
+                check.values["weight"] = {.text = value, .comment = use.origin.text()};
+                ++i;
             } else {
-                draft_.drop(use.origin, use.words[i] + " " + use.words[i + 1],
+                draft_.drop(use.origin, check.name + " … " + use.words[i],
                             "fairlead has nothing that corresponds");
             }
         }

@@ -1,8 +1,7 @@
 #pragma once
-// Notices that files have changed, appeared or gone, on a thread of its own: by inotify(7) on the folders
-// that they lie in, since kubeconfigs and certificates are replaced rather than written, and by a look every
-// few seconds for all that inotify misses: a folder that isn't there yet, a limit of the system, a link to
-// elsewhere. An edge.
+// Notices that files have changed, appeared or gone, on a thread of its own: by a files::FolderWatch, and by
+// a look every few seconds for all that it misses: a folder that isn't there yet, a limit of the system. An
+// edge.
 
 #include <chrono>
 #include <functional>

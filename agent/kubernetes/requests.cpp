@@ -1,5 +1,7 @@
 #include "agent/kubernetes/requests.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 namespace fairlead::kubernetes {
@@ -64,6 +66,22 @@ std::string watchPath(std::string_view selector, std::string_view resourceVersio
 
 std::string watchListPath(std::string_view selector, int seconds) {
     return watchPath(selector, "", seconds) + "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+}
+
+std::string accessReview(const Right& right) {
+    nlohmann::json attributes{{"verb", right.verb}, {"resource", right.resource}};
+    if (!right.space.empty()) attributes["namespace"] = right.space;
+    return nlohmann::json{{"apiVersion", "authorization.k8s.io/v1"},
+                          {"kind", "SelfSubjectAccessReview"},
+                          {"spec", {{"resourceAttributes", attributes}}}}
+        .dump();
+}
+
+std::optional<bool> reviewedAsAllowed(std::string_view body) {
+    const auto json = nlohmann::json::parse(body, nullptr, false);
+    const nlohmann::json::json_pointer allowed("/status/allowed");
+    if (!json.is_object() || !json.contains(allowed) || !json[allowed].is_boolean()) return std::nullopt;
+    return json[allowed].get<bool>();
 }
 
 std::string hostOf(std::string_view url) {

@@ -19,6 +19,17 @@ std::string watchPath(std::string_view selector, std::string_view resourceVersio
 /// without the list's memory on either side. KEP-3157; on by default since Kubernetes 1.34.
 std::string watchListPath(std::string_view selector, int seconds);
 
+/// What a SelfSubjectAccessReview is asked about.
+struct Right {
+    std::string verb;      ///< "watch"
+    std::string resource;  ///< "nodes"
+    std::string space;     ///< the namespace; empty: cluster-wide
+};
+inline constexpr const char* kAccessReviewPath = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+std::string accessReview(const Right& right);
+/// Nothing if the answer's body doesn't say.
+std::optional<bool> reviewedAsAllowed(std::string_view body);
+
 /// "https://HOST:PORT/…" → "HOST", without brackets.
 std::string hostOf(std::string_view url);
 

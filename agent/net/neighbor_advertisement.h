@@ -7,11 +7,12 @@
 #include <cstdint>
 
 #include "agent/net/arp.h"
+#include "agent/net/icmpv6_frame.h"
 
 namespace fairlead::net {
 
 /// Ethernet, IPv6, ICMPv6 with the target's link-layer address.
-using NeighborFrame = std::array<std::uint8_t, 14 + 40 + 32>;
+using NeighborFrame = std::array<std::uint8_t, kIcmpv6Offset + 32>;
 
 /// To all nodes, from the address itself, override set. `router`: whether this host is one; a flag that
 /// differs from what the kernel's own advertisements say would make neighbours drop or adopt a default route.

@@ -8,11 +8,12 @@
 #include <cstdint>
 
 #include "agent/net/arp.h"
+#include "agent/net/icmpv6_frame.h"
 
 namespace fairlead::net {
 
 /// Ethernet, IPv6, ICMPv6 without options.
-using SolicitationFrame = std::array<std::uint8_t, 14 + 40 + 24>;
+using SolicitationFrame = std::array<std::uint8_t, kIcmpv6Offset + 24>;
 
 SolicitationFrame neighborProbe(const Mac& mac, const boost::asio::ip::address_v6& address);
 

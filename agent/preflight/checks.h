@@ -10,6 +10,7 @@
 
 #include "agent/config/configuration.h"
 #include "agent/preflight/finding.h"
+#include "lb/kernel/options.h"
 
 namespace fairlead::preflight {
 
@@ -18,6 +19,10 @@ std::optional<Finding> clockFinding(bool synchronised, bool hmac);
 
 /// This host: rights, ports, kernel settings, clock. `agentRuns`: its own ports are no clash then.
 void checkHost(const config::Configuration& configuration, bool agentRuns, Findings& findings);
+
+/// Whether this kernel has what the rules of the configured data path need. It checks them and drops them.
+void checkKernel(const config::Configuration& configuration, const lb::KernelOptions& options,
+                 Findings& findings);
 
 /// The LAN: who uses the virtual router ID (listened for a while), who has the VIP (an ARP probe, RFC 5227
 /// §2.1.1, or its IPv6 kin, which change nobody's tables). `agentRuns`: what comes from this host is no

@@ -50,20 +50,54 @@ void checkCertificate(const config::Configuration& configuration, Findings& find
     }
 }
 
-/// What an identity may do; nothing if no server could be asked.
-std::optional<std::string> denial(const config::Configuration& configuration,
-                                  const kubernetes::Identity& identity) {
+constexpr const char* kGrant = "fairlead manifest rbac | kubectl apply -f -";
+
+/// One right, asked for by a SelfSubjectAccessReview, as every account may. A server that doesn't say is no
+/// finding.
+void checkRight(kubernetes::Client& client, const std::string& file, const kubernetes::Right& right,
+                Finding finding, Findings& findings) {
+    const auto answer = client.post(kubernetes::kAccessReviewPath, kubernetes::accessReview(right));
+    if (!answer || answer->status != 201 || kubernetes::reviewedAsAllowed(answer->body).value_or(true))
+        return;
+    finding.id = "permission";
+    finding.what = file + " may not " + right.verb + " " + right.resource;
+    findings.push_back(std::move(finding));
+}
+
+/// What an identity may do; silent if no server can be asked.
+void checkRights(const config::Configuration& configuration, const kubernetes::Identity& identity,
+                 Findings& findings) {
     const std::string url = "https://" + lb::toString(localServer(configuration));
+    std::string denial;
     try {
         kubernetes::Client client({.url = url, .verifyName = "kubernetes"}, identity,
                                   {.answer = std::chrono::seconds(5)});
-        const auto answer =
+        const auto listed =
             client.get(kubernetes::listPath(configuration.backends.kubernetes.nodeSelector, "") + "&limit=1");
-        if (!answer || answer->status < 400 || answer->status >= 500) return std::nullopt;
-        return kubernetes::describeDenial(answer->status, "", identity, std::nullopt);
+        if (!listed) return;
+        if (listed->status < 400 || listed->status >= 500) {
+            checkRight(client, identity.file, {.verb = "watch", .resource = "nodes", .space = ""},
+                       {.severity = Severity::Warning,
+                        .why = "joining and leaving API servers would go unnoticed",
+                        .fix = kGrant},
+                       findings);
+            if (!configuration.backends.kubernetes.events || configuration.vip.addresses.empty()) return;
+            checkRight(client, identity.file, {.verb = "create", .resource = "events", .space = "default"},
+                       {.severity = Severity::Note,
+                        .why = "moves of the VIP are not told by Events; nothing else is missing",
+                        .fix = std::string(kGrant) + "; or backends.kubernetes.events: false"},
+                       findings);
+            return;
+        }
+        denial = kubernetes::describeDenial(listed->status, "", identity, std::nullopt);
     } catch (const std::runtime_error& error) {
-        return error.what();
+        denial = error.what();
     }
+    findings.push_back({.severity = Severity::Warning,
+                        .id = "permission",
+                        .what = identity.file + " may not list Nodes",
+                        .why = denial,
+                        .fix = kGrant});
 }
 
 void checkIdentities(const config::Configuration& configuration, Findings& findings) {
@@ -81,13 +115,7 @@ void checkIdentities(const config::Configuration& configuration, Findings& findi
             continue;
         }
         any = true;
-        if (const auto why = denial(configuration, *identity)) {
-            findings.push_back({.severity = Severity::Warning,
-                                .id = "permission",
-                                .what = file + " may not list Nodes",
-                                .why = *why,
-                                .fix = "fairlead manifest rbac | kubectl apply -f -"});
-        }
+        checkRights(configuration, *identity, findings);
     }
     if (any || configuration.backends.kubernetes.kubeconfig.empty()) return;
     findings.push_back({.severity = Severity::Note,

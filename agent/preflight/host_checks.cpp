@@ -1,13 +1,18 @@
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/timex.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "agent/checks/listening_ports.h"
 #include "agent/files/small_file.h"
+#include "agent/net/descriptor.h"
+#include "agent/net/socket_address.h"
 #include "agent/net/system_error.h"
 #include "agent/preflight/checks.h"
 #include "lb/kernel/forwarding.h"
@@ -41,11 +46,11 @@ void checkCapabilities(Findings& findings) {
     }
 }
 
-/// The inodes of the sockets that listen on a TCP port: proc(5), /proc/net/tcp.
-std::set<std::string> listenersOf(std::uint16_t port) {
+/// The inodes of the sockets that have a port: proc(5), /proc/net/tcp. Of TCP those alone that listen.
+std::set<std::string> socketsAt(const std::string& protocol, std::uint16_t port) {
     std::set<std::string> inodes;
-    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-        std::ifstream file(table);
+    for (const char* version : {"", "6"}) {
+        std::ifstream file("/proc/net/" + protocol + version);
         std::string line;
         std::getline(file, line);
         while (std::getline(file, line)) {
@@ -55,7 +60,7 @@ std::set<std::string> listenersOf(std::uint16_t port) {
                 inode;
             const std::size_t colon = local.rfind(':');
             constexpr const char* kListen = "0A";
-            if (state == kListen && colon != std::string::npos &&
+            if ((state == kListen || protocol == "udp") && colon != std::string::npos &&
                 std::strtoul(local.c_str() + colon + 1, nullptr, 16) == port)
                 inodes.insert("socket:[" + inode + "]");
         }
@@ -84,16 +89,50 @@ std::string ownerOf(const std::set<std::string>& sockets) {
     return "";
 }
 
+std::string takenBy(const std::string& what, std::uint16_t port, const std::string& key,
+                    const std::string& owner) {
+    return what + std::to_string(port) + " (" + key + ") is taken by " +
+           (owner.empty() ? "a process that can't be seen from here" : owner);
+}
+
 void checkPort(std::uint16_t port, const std::string& key, Findings& findings) {
     const auto taken = checks::isListening(port);
     if (!taken || !*taken) return;
-    const std::string owner = ownerOf(listenersOf(port));
     findings.push_back({.severity = Severity::Error,
                         .id = "portInUse",
-                        .what = "port " + std::to_string(port) + " (" + key + ") is taken by " +
-                                (owner.empty() ? "a process that can't be seen from here" : owner),
+                        .what = takenBy("port ", port, key, ownerOf(socketsAt("tcp", port))),
                         .why = "the agent can't listen there and won't start",
                         .fix = "stop it, or set " + key + " to another port"});
+}
+
+/// Whether the election couldn't have it (net/peer_socket.h).
+bool udpPortTaken(std::uint16_t port, bool ipv6, const std::string& interface) {
+    const net::Descriptor socket(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) return false;
+    const int alone = 1;
+    if (ipv6) setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
+    setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
+               static_cast<socklen_t>(interface.size()));
+    const boost::asio::ip::address any =
+        ipv6 ? boost::asio::ip::address(boost::asio::ip::address_v6()) : boost::asio::ip::address_v4();
+    const net::SocketAddress where = net::toSocketAddress(any, port, 0);
+    return bind(socket.get(), where.get(), where.size) < 0 && errno == EADDRINUSE;
+}
+
+/// Between the peers.
+void checkPeerPort(const config::Configuration& configuration, Findings& findings) {
+    for (const vrrp::RouterOptions& router : config::routers(configuration)) {
+        const std::uint16_t port = router.peerPort;
+        if (port == 0 || !udpPortTaken(port, router.ipv6(), configuration.vip.interface)) continue;
+        findings.push_back(
+            {.severity = Severity::Warning,
+             .id = "portInUse",
+             .what = takenBy("UDP port ", port, "vrrp.peerPort", ownerOf(socketsAt("udp", port))),
+             .why = "fairlead's hosts won't know of this one before it holds the VIP, and a hand-over "
+                    "takes the skew time longer",
+             .fix = "stop it, or set vrrp.peerPort to another port on all hosts"});
+        return;
+    }
 }
 
 void checkPorts(const config::Configuration& configuration, Findings& findings) {
@@ -104,6 +143,7 @@ void checkPorts(const config::Configuration& configuration, Findings& findings) 
     }
     if (ports.insert(configuration.admin.port).second)
         checkPort(configuration.admin.port, "admin.bind", findings);
+    checkPeerPort(configuration, findings);
 }
 
 /// nat passes packets on.

@@ -8,12 +8,15 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <set>
+#include <span>
 #include <stdexcept>
 
 #include "agent/net/descriptor.h"
 #include "agent/net/interface_info.h"
 #include "agent/net/link_socket.h"
+#include "agent/net/peer_socket.h"
 #include "agent/net/socket_options.h"
 #include "agent/net/system_error.h"
 #include "agent/net/vrrp_socket.h"
@@ -61,6 +64,7 @@ class Pairing {
     Pairing(const config::Configuration& configuration, const vrrp::RouterOptions& router,
             const PairOptions& options, Findings& findings)
         : configuration_(configuration), router_(router), options_(options), findings_(findings) {
+        if (router.authentication == vrrp::Authentication::Hmac) outcome_.replayWindow = router.replayWindow;
         outcome_.unicast = router.transport == vrrp::Transport::Unicast;
         outcome_.ipv6 = router.ipv6();
         for (const address& host : options.with) {
@@ -78,6 +82,7 @@ class Pairing {
         source_ = interface->primary;
         const Socket socket(configuration_.vip.interface, interface->link.index, router_.ipv6());
         outcome_.mtu = mtuOf(socket.fd(), configuration_.vip.interface);
+        openPeerPort(interface->link.index);
         const auto started = Clock::now();
         int farewells = 0;
         while (Clock::now() - started < options_.wait && farewells < kFarewells) {
@@ -90,13 +95,27 @@ class Pairing {
     }
 
   private:
+    void openPeerPort(int interfaceIndex) {
+        if (router_.peerPort == 0) return;
+        try {
+            udp_.emplace(configuration_.vip.interface, interfaceIndex, router_);
+            outcome_.peerPort = router_.peerPort;
+        } catch (const std::runtime_error&) {
+            // An agent of this host has it, or another program, which is a finding of the host's checks.
+        }
+    }
+
     void send(const Socket& socket) {
         const std::size_t header = router_.ipv6() ? 40 : 20;
         const auto room = static_cast<std::size_t>(std::max(outcome_.mtu, 0));
-        std::vector<address> heard(heard_.begin(), heard_.end());
+        PairProbe probe{.byUdp = udp_.has_value(),
+                        .clock = std::chrono::duration_cast<std::chrono::milliseconds>(
+                            std::chrono::system_clock::now().time_since_epoch()),
+                        .heard = {heard_.begin(), heard_.end()}};
+        if (udp_) sendByUdp(encode(probe));
         for (const bool large : {false, true}) {
-            const auto message =
-                encode({.large = large, .heard = heard}, large && room > header ? room - header : 0);
+            probe.large = large;
+            const auto message = encode(probe, large && room > header ? room - header : 0);
             std::vector<address> destinations{vrrp::multicastGroup(router_.ipv6())};
             for (const auto& [host, peer] : outcome_.peers)
                 destinations.push_back(host);
@@ -107,18 +126,43 @@ class Pairing {
         }
     }
 
+    /// As the messages between peers go.
+    void sendByUdp(std::span<const std::uint8_t> message) const {
+        if (!outcome_.unicast) {
+            [[maybe_unused]] const auto sent =
+                udp_->send(message, source_, vrrp::multicastGroup(router_.ipv6()));
+            return;
+        }
+        for (const auto& [host, peer] : outcome_.peers) {
+            [[maybe_unused]] const auto sent = udp_->send(message, source_, host);
+        }
+    }
+
     void listen(const Socket& socket, Clock::time_point until) {
         for (;;) {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
             if (left.count() <= 0) return;
-            pollfd waiting{.fd = socket.fd(), .events = POLLIN, .revents = 0};
-            poll(&waiting, 1, static_cast<int>(left.count()));
+            // poll(2) passes over a negative descriptor.
+            std::array<pollfd, 2> waiting{
+                pollfd{.fd = socket.fd(), .events = POLLIN, .revents = 0},
+                pollfd{.fd = udp_ ? udp_->fd() : -1, .events = POLLIN, .revents = 0}};
+            poll(waiting.data(), waiting.size(), static_cast<int>(left.count()));
             for (int i = 0; i < net::VrrpSocket::kQueueBound; ++i) {
                 const auto received = socket.receive(buffer_);
                 if (!received) break;
                 take(*received);
             }
+            for (int i = 0; udp_ && i < net::VrrpSocket::kQueueBound; ++i) {
+                const auto received = udp_->receive(buffer_);
+                if (!received) break;
+                takeByUdp(*received);
+            }
         }
+    }
+
+    void takeByUdp(const net::Received& received) {
+        const auto peer = outcome_.peers.find(received.source);
+        if (peer != outcome_.peers.end() && decodePairProbe(received.bytes)) peer->second.udp = true;
     }
 
     void take(const net::Received& received) {
@@ -128,11 +172,22 @@ class Pairing {
         if (!datagram) return;
         const auto probe = decodePairProbe(datagram->message);
         if (!probe) return;
+        peer->second.sendsByUdp = probe->byUdp;
+        compareClocks(*probe, received.age, peer->second);
         PairWay& way = datagram->destination.is_multicast() ? peer->second.multicast : peer->second.unicast;
         (probe->large ? way.large : way.small) = true;
         // Of the way that counts: what comes by the other doesn't make an election.
         if (datagram->destination.is_multicast() != outcome_.unicast) heard_.insert(received.source);
         if (std::ranges::find(probe->heard, source_) != probe->heard.end()) peer->second.hearsUs = true;
+    }
+
+    static void compareClocks(const PairProbe& probe, vrrp::Duration age, PairPeer& peer) {
+        // Of 64 bits as nanoseconds the probe's clock might be too many.
+        const auto arrived = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::system_clock::now().time_since_epoch() - age);
+        const auto ahead = probe.clock - arrived;
+        // What a probe takes on its way makes the sender look late.
+        peer.clockAhead = std::max(peer.clockAhead.value_or(ahead), ahead);
     }
 
     const config::Configuration& configuration_;
@@ -142,6 +197,7 @@ class Pairing {
     PairOutcome outcome_;
     address source_;
     std::set<address> heard_;
+    std::optional<net::PeerSocket> udp_;  ///< vrrp.peerPort, where it is free
     std::array<std::uint8_t, 65536> buffer_{};
 };
 

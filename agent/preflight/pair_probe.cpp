@@ -4,13 +4,20 @@
 #include <array>
 
 namespace fairlead::preflight {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 /// Version 0 and type 15, virtual router ID 0; then who speaks, and which form of this.
-constexpr std::array<std::uint8_t, 8> kHead{0x0F, 0x00, 'F', 'A', 'I', 'R', 'P', 1};
+constexpr std::array<std::uint8_t, 8> kHead{0x0F, 0x00, 'F', 'A', 'I', 'R', 'P', 2};
 constexpr std::size_t kFlags = kHead.size();
+constexpr std::uint8_t kLarge = 1;
+constexpr std::uint8_t kByUdp = 2;
 constexpr std::size_t kCount = kFlags + 1;
-constexpr std::size_t kAddresses = kCount + 1;
+constexpr std::size_t kClock = kCount + 1;  // milliseconds, the highest byte first
+constexpr std::size_t kClockSize = 8;
+constexpr std::size_t kAddresses = kClock + kClockSize;
 constexpr std::size_t kAddressSize = 16;  // IPv4 ones are mapped: RFC 4291 §2.5.5.2
 
 boost::asio::ip::address_v6::bytes_type bytesOf(const boost::asio::ip::address& address) {
@@ -23,8 +30,11 @@ boost::asio::ip::address_v6::bytes_type bytesOf(const boost::asio::ip::address& 
 std::vector<std::uint8_t> encode(const PairProbe& probe, std::size_t size) {
     const std::size_t count = std::min(probe.heard.size(), kMostHeard);
     std::vector<std::uint8_t> message(kHead.begin(), kHead.end());
-    message.push_back(probe.large ? 1 : 0);
+    message.push_back(static_cast<std::uint8_t>((probe.large ? kLarge : 0) | (probe.byUdp ? kByUdp : 0)));
     message.push_back(static_cast<std::uint8_t>(count));
+    const auto clock = static_cast<std::uint64_t>(std::clamp(probe.clock, 0ms, kLatestClock).count());
+    for (std::size_t i = kClockSize; i-- > 0;)
+        message.push_back(static_cast<std::uint8_t>(clock >> (8 * i)));
     for (std::size_t i = 0; i < count; ++i) {
         const auto bytes = bytesOf(probe.heard[i]);
         message.insert(message.end(), bytes.begin(), bytes.end());
@@ -38,7 +48,14 @@ std::optional<PairProbe> decodePairProbe(std::span<const std::uint8_t> message) 
         return std::nullopt;
     const std::size_t count = message[kCount];
     if (count > kMostHeard || message.size() < kAddresses + count * kAddressSize) return std::nullopt;
-    PairProbe probe{.large = (message[kFlags] & 1) != 0, .heard = {}};
+    std::uint64_t clock = 0;
+    for (const std::uint8_t byte : message.subspan(kClock, kClockSize))
+        clock = clock << 8 | byte;
+    if (clock > static_cast<std::uint64_t>(kLatestClock.count())) return std::nullopt;
+    PairProbe probe{.large = (message[kFlags] & kLarge) != 0,
+                    .byUdp = (message[kFlags] & kByUdp) != 0,
+                    .clock = std::chrono::milliseconds(clock),
+                    .heard = {}};
     for (std::size_t i = 0; i < count; ++i) {
         boost::asio::ip::address_v6::bytes_type bytes{};
         std::ranges::copy(message.subspan(kAddresses + i * kAddressSize, kAddressSize), bytes.begin());

@@ -29,6 +29,30 @@ void unheard(const PairOutcome& outcome, const std::string& name, const PairPeer
     findings.push_back(std::move(finding));
 }
 
+bool missesUdp(const PairOutcome& outcome, const PairPeer& peer) {
+    return outcome.peerPort != 0 && peer.sendsByUdp && !peer.udp;
+}
+
+void judgeClock(const PairOutcome& outcome, const std::string& name, std::chrono::milliseconds ahead,
+                Findings& findings) {
+    // etcd's own limit for its peers, and more than a probe takes.
+    constexpr std::chrono::seconds kTolerated{1};
+    const auto apart = std::chrono::abs(ahead);
+    if (apart <= kTolerated) return;
+    const bool hmac = outcome.replayWindow.count() > 0;
+    const std::string seconds = std::to_string(std::chrono::round<std::chrono::seconds>(apart).count());
+    findings.push_back(
+        {.severity = hmac && apart > outcome.replayWindow ? Severity::Error : Severity::Warning,
+         .id = "clockSkew",
+         .what = "the clock of " + name + " is " + seconds + " s " +
+                 (ahead.count() > 0 ? "ahead of" : "behind") + " this host's",
+         .why = hmac ? "beyond vrrp.authentication.window (" + std::to_string(outcome.replayWindow.count()) +
+                           " s) the hosts reject each other's advertisements, and both hold the VIP"
+                     : "etcd complains from 1 s on, and a certificate just made is not valid yet where the "
+                       "clock is behind; the election doesn't need it",
+         .fix = "apt install chrony on both, then chronyc makestep"});
+}
+
 }  // namespace
 
 void judge(const PairOutcome& outcome, Findings& findings) {
@@ -47,6 +71,18 @@ void judge(const PairOutcome& outcome, Findings& findings) {
                                 .fix = "allow IP protocol 112 from this host in the firewall of " + name +
                                        ", and out of this one"});
         }
+        if (missesUdp(outcome, peer)) {
+            const std::string port = std::to_string(outcome.peerPort);
+            findings.push_back(
+                {.severity = Severity::Warning,
+                 .id = "peerPort",
+                 .what = "nothing of " + name + " has come through to UDP port " + port +
+                         " (vrrp.peerPort), though IP protocol 112 does",
+                 .why = "a host that leaves can't name the next holder, and a hand-over takes the skew "
+                        "time longer",
+                 .fix = "allow UDP port " + port + " from it in the firewalls of both (nft list ruleset)"});
+        }
+        if (peer.clockAhead) judgeClock(outcome, name, *peer.clockAhead, findings);
         if (!way.large && !peer.unicast.large) {
             findings.push_back({.severity = Severity::Warning,
                                 .id = "mtu",
@@ -64,7 +100,7 @@ void judge(const PairOutcome& outcome, Findings& findings) {
 bool complete(const PairOutcome& outcome) {
     return std::ranges::all_of(outcome.peers, [&](const auto& entry) {
         const PairPeer& peer = entry.second;
-        return needed(outcome, peer).small && peer.hearsUs &&
+        return needed(outcome, peer).small && peer.hearsUs && !missesUdp(outcome, peer) &&
                (needed(outcome, peer).large || peer.unicast.large);
     });
 }

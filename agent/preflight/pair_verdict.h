@@ -4,9 +4,9 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <map>
-#include <span>
-#include <string>
+#include <optional>
 
 #include "agent/preflight/finding.h"
 
@@ -22,7 +22,11 @@ struct PairWay {
 struct PairPeer {
     PairWay multicast;
     PairWay unicast;
-    bool hearsUs = false;  ///< its probes say so
+    bool hearsUs = false;     ///< its probes say so
+    bool sendsByUdp = false;  ///< likewise
+    bool udp = false;         ///< one of those has come
+    /// How far its clock is before this host's, as the least delayed probe says; negative: behind.
+    std::optional<std::chrono::milliseconds> clockAhead;
 };
 
 struct PairOutcome {
@@ -30,13 +34,15 @@ struct PairOutcome {
     bool unicast = false;                                ///< what the configuration needs; else multicast
     bool ipv6 = false;
     int mtu = 0;
+    std::uint16_t peerPort = 0;            ///< the UDP port that is listened to; 0: none is
+    std::chrono::seconds replayWindow{0};  ///< how far clocks may differ with HMAC; 0: there is none
     std::chrono::seconds waited{0};
 };
 
-/// Nothing to say where every expected host came through, with packets of every size, and hears this one.
+/// Nothing to say where every expected host came through in every way, hears this one, and has the same time.
 void judge(const PairOutcome& outcome, Findings& findings);
 
-/// Whether judge() would have nothing to say, so that nobody need wait any longer.
+/// Whether nobody need wait any longer: but for the clocks judge() would have nothing to say.
 [[nodiscard]] bool complete(const PairOutcome& outcome);
 
 }  // namespace fairlead::preflight

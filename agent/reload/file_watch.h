@@ -1,16 +1,17 @@
 #pragma once
-// Tells when files may have changed (inotify(7)). It watches their folders, because files that matter are
-// replaced by renaming: by editors, and by the kubelet, which renames a link to the folder of all files of a
-// ConfigMap or Secret. It may tell without need: read the file and compare. Control thread.
+// Tells the control thread when files may have changed, by a files::FolderWatch. It may tell without need:
+// read the file and compare. Control thread.
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
+
+#include "agent/files/folder_watch.h"
 
 namespace fairlead::reload {
 
@@ -28,17 +29,13 @@ class FileWatch {
   private:
     static constexpr std::chrono::milliseconds kSettle{200};
 
-    std::string watchFolder(const std::string& folder);
-    void read();
-    /// Whether the files' content may be another by this event of the buffer.
-    [[nodiscard]] bool matters(int folder, std::uint32_t mask, const char* name) const;
+    void awaitNews();
 
     std::function<void()> onChange_;
-    boost::asio::posix::stream_descriptor inotify_;
+    files::FolderWatch folders_;
+    boost::asio::posix::stream_descriptor news_;  ///< of folders_, another descriptor of the same
     boost::asio::steady_timer settle_;
     std::vector<std::string> files_;
-    std::map<int, std::string> folders_;  ///< by watch descriptor
-    alignas(8) std::array<char, 8192> buffer_{};
 };
 
 }  // namespace fairlead::reload

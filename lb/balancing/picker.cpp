@@ -20,8 +20,8 @@ double orderOf(const std::string& client) {
 
 }  // namespace
 
-void Picker::setAlgorithm(Algorithm algorithm, TimePoint now) {
-    options_.algorithm = algorithm;
+void Picker::setOptions(const PickerOptions& options, TimePoint now) {
+    options_ = options;
     if (snapshot_) adopt(snapshot_, now);
 }
 

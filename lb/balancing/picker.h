@@ -19,6 +19,8 @@ struct PickerOptions {
     Algorithm algorithm = Algorithm::RoundRobin;
     bool preferLocal = false;
     std::chrono::milliseconds slowStart{0};
+
+    friend bool operator==(const PickerOptions&, const PickerOptions&) = default;
 };
 
 class Picker {
@@ -26,8 +28,8 @@ class Picker {
     /// `start` sets where round robin begins, so that workers don't all begin with the same backend.
     explicit Picker(const PickerOptions& options, std::size_t start = 0) : options_(options), turn_(start) {}
 
-    [[nodiscard]] Algorithm algorithm() const { return options_.algorithm; }
-    void setAlgorithm(Algorithm algorithm, TimePoint now);
+    [[nodiscard]] const PickerOptions& options() const { return options_; }
+    void setOptions(const PickerOptions& options, TimePoint now);
 
     /// Takes over a new set of backends.
     void adopt(SnapshotPtr snapshot, TimePoint now);

@@ -18,10 +18,17 @@ bool usableIn(const Snapshot& snapshot, const Endpoint& endpoint) {
 }  // namespace
 
 Rebalancer::Rebalancer(const RebalanceOptions& options, std::chrono::milliseconds slowStart, unsigned workers)
-    : options_(options),
-      slowStart_(slowStart),
-      ratePerStep_(static_cast<double>(options.rate) * std::chrono::duration<double>(kStep).count() /
-                   static_cast<double>(std::max(workers, 1U))) {}
+    : workers_(std::max(workers, 1U)) {
+    setOptions(options, slowStart);
+}
+
+void Rebalancer::setOptions(const RebalanceOptions& options, std::chrono::milliseconds slowStart) {
+    options_ = options;
+    slowStart_ = slowStart;
+    ratePerStep_ = static_cast<double>(options.rate) * std::chrono::duration<double>(kStep).count() /
+                   static_cast<double>(workers_);
+    if (options.rate == 0) stop();
+}
 
 void Rebalancer::adopt(SnapshotPtr snapshot, TimePoint now) {
     const SnapshotPtr before = std::exchange(snapshot_, std::move(snapshot));

@@ -26,6 +26,9 @@ class Rebalancer {
     /// `workers`: among how many the rate is split, >= 1.
     Rebalancer(const RebalanceOptions& options, std::chrono::milliseconds slowStart, unsigned workers);
 
+    /// From now on, a rebalancing under way included.
+    void setOptions(const RebalanceOptions& options, std::chrono::milliseconds slowStart);
+
     void adopt(SnapshotPtr snapshot, TimePoint now);
 
     struct Shed {
@@ -50,7 +53,8 @@ class Rebalancer {
   private:
     RebalanceOptions options_;
     std::chrono::milliseconds slowStart_;
-    double ratePerStep_;
+    unsigned workers_;
+    double ratePerStep_ = 0;
     double budget_ = 0;  ///< connections that may be closed
     SnapshotPtr snapshot_;
     TimePoint wakeAt_ = TimePoint::max();

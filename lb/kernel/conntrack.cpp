@@ -109,6 +109,15 @@ std::vector<Flow> Conntrack::flows(const std::vector<Endpoint>& services) {
     return flows;
 }
 
+std::string conntrackProblem() {
+    try {
+        Conntrack().flows({});
+        return "";
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+}
+
 void Conntrack::forgetUnserved(const std::vector<Endpoint>& services) {
     Search left{.services = services, .found = {}, .keepEntries = true, .served = false};
     search(handle_, left);

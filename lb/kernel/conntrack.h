@@ -47,4 +47,7 @@ class Conntrack {
     nfct_handle* handle_;
 };
 
+/// Why connections can't be listed on this kernel; empty: they can.
+std::string conntrackProblem();
+
 }  // namespace fairlead::lb

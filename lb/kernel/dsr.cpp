@@ -4,17 +4,23 @@
 #include "lb/kernel/dsr_rules.h"
 #include "lb/kernel/kernel_path.h"
 #include "lb/kernel/rules_text.h"
+#include "lb/kernel/trial.h"
 
 namespace fairlead::lb {
 namespace {
 
+/// Throws std::runtime_error.
+Neighbours readLink(const std::string& interface) {
+    Neighbours seen = readNeighbours(interface);
+    if (seen.own.empty())
+        throw std::runtime_error(interface + " has no MAC address, so dsr can't work on it");
+    return seen;
+}
+
 class DsrRuleset final : public Ruleset {
   public:
-    explicit DsrRuleset(const KernelOptions& options) : options_(options) {
-        for (const Family family : {Family::Ipv4, Family::Ipv6}) {
-            if (!rules::only(family, options.services).empty()) families_.push_back(family);
-        }
-    }
+    explicit DsrRuleset(const KernelOptions& options)
+        : options_(options), families_(rules::familiesOf(options)) {}
 
     [[nodiscard]] std::vector<std::string> families() const override {
         std::vector<std::string> words{"netdev"};
@@ -27,9 +33,7 @@ class DsrRuleset final : public Ruleset {
     [[nodiscard]] std::vector<Family> forwarded() const override { return {}; }
 
     bool lookAround(const Snapshot& snapshot) override {
-        const Neighbours seen = readNeighbours(options_.interface);
-        if (seen.own.empty())
-            throw std::runtime_error(options_.interface + " has no MAC address, so dsr can't work on it");
+        const Neighbours seen = readLink(options_.interface);
         Neighbours now{.own = seen.own, .macs = {}};
         for (const SnapshotEntry& entry : snapshot.entries) {
             const auto& address = entry.backend.endpoint.address;
@@ -72,6 +76,22 @@ class DsrRuleset final : public Ruleset {
 std::unique_ptr<KernelPath> makeDsr(KernelOptions options, EventSink sink) {
     auto ruleset = std::make_unique<DsrRuleset>(options);
     return std::make_unique<KernelPath>(std::move(options), std::move(ruleset), std::move(sink));
+}
+
+std::string dsrProblem(KernelOptions options) {
+    options.table += "_trial";
+    const Snapshot snapshot = trialSnapshot();
+    Neighbours neighbours;
+    try {
+        neighbours.own = readLink(options.interface).own;
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+    for (const SnapshotEntry& entry : snapshot.entries)
+        neighbours.macs[entry.backend.endpoint.address] = "02:00:00:00:00:01";
+    const std::vector<Family> families = rules::familiesOf(options);
+    return refusal(dsrRules(options, families) + dsrBackends(options, families, snapshot, neighbours, {}),
+                   dsrParts(options));
 }
 
 }  // namespace fairlead::lb

@@ -46,11 +46,15 @@ class KernelPath final : public DataPath {
 /// The data path `nat`.
 std::unique_ptr<KernelPath> makeNat(KernelOptions options, EventSink sink);
 
-/// Why this kernel refuses the rules of `nat`, by trying them under another name; empty: it takes them.
+/// Why this kernel refuses the rules of `nat`, with the modules that it lacks, found by having it check them
+/// under another name, which changes nothing; empty: it takes them.
 std::string natProblem(KernelOptions options);
 
 /// The data path `dsr`.
 std::unique_ptr<KernelPath> makeDsr(KernelOptions options, EventSink sink);
+
+/// As natProblem(); also where the interface is none for `dsr`.
+std::string dsrProblem(KernelOptions options);
 
 /// Removes what an agent may have left: its tables, and conntrack's entries of connections through them.
 /// Returns what it removed, one line each. Throws std::runtime_error.

@@ -2,19 +2,16 @@
 
 #include "lb/kernel/kernel_path.h"
 #include "lb/kernel/nat_rules.h"
-#include "lb/kernel/nft_table.h"
 #include "lb/kernel/rules_text.h"
+#include "lb/kernel/trial.h"
 
 namespace fairlead::lb {
 namespace {
 
 class NatRuleset final : public Ruleset {
   public:
-    explicit NatRuleset(const KernelOptions& options) : options_(options) {
-        for (const Family family : {Family::Ipv4, Family::Ipv6}) {
-            if (!rules::only(family, options.services).empty()) families_.push_back(family);
-        }
-    }
+    explicit NatRuleset(const KernelOptions& options)
+        : options_(options), families_(rules::familiesOf(options)) {}
 
     void choose(Algorithm algorithm) override { options_.algorithm = algorithm; }
 
@@ -61,15 +58,7 @@ std::unique_ptr<KernelPath> makeNat(KernelOptions options, EventSink sink) {
 std::string natProblem(KernelOptions options) {
     options.table += "_trial";
     const NatRuleset ruleset(options);
-    std::string text = ruleset.rules() + ruleset.contents({}, {});
-    for (const std::string& family : ruleset.families())
-        text += "delete table " + family + " " + options.table + "\n";
-    try {
-        const auto tried = Nft().run(text);
-        return tried ? "" : tried.error();
-    } catch (const std::exception& error) {
-        return error.what();
-    }
+    return refusal(ruleset.rules() + ruleset.contents(trialSnapshot(), {}), natParts(options));
 }
 
 }  // namespace fairlead::lb

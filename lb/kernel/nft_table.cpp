@@ -1,13 +1,18 @@
 #include "lb/kernel/nft_table.h"
 
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 
 namespace fairlead::lb {
 namespace {
@@ -22,7 +27,16 @@ std::string firstLine(const char* text) {
 
 }  // namespace
 
-Nft::Nft() : context_(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free) {
+std::string Nft::unavailable() {
+    const int socket = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (socket < 0) return "it has no nfnetlink: " + std::generic_category().message(errno);
+    ::close(socket);
+    return "";
+}
+
+Nft::Nft() : context_(nullptr, nft_ctx_free) {
+    if (const std::string why = unavailable(); !why.empty()) throw std::runtime_error(why);
+    context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));
     if (!context_) throw std::runtime_error("libnftables can't be set up");
     nft_ctx_buffer_output(context_.get());
     nft_ctx_buffer_error(context_.get());
@@ -32,6 +46,13 @@ std::expected<void, std::string> Nft::run(const std::string& text) {
     auto done = list(text, 0);
     if (!done) return std::unexpected(std::move(done.error()));
     return {};
+}
+
+std::expected<void, std::string> Nft::check(const std::string& text) {
+    nft_ctx_set_dry_run(context_.get(), true);
+    auto accepted = run(text);
+    nft_ctx_set_dry_run(context_.get(), false);
+    return accepted;
 }
 
 std::expected<std::string, std::string> Nft::list(const std::string& command, unsigned flags) {

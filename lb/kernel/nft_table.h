@@ -15,11 +15,19 @@ namespace fairlead::lb {
 
 class Nft {
   public:
-    /// Throws std::runtime_error if libnftables can't be set up.
+    /// Why this kernel can't be spoken to about nftables at all; empty: it can. libnftables itself would end
+    /// the process.
+    static std::string unavailable();
+
+    /// Throws std::runtime_error if libnftables can't be set up, or unavailable() says why.
     Nft();
 
     /// Runs the text. The error is nft's own, on one line.
     std::expected<void, std::string> run(const std::string& text);
+
+    /// Has the kernel go through the text as for run(), and then drop it all: nothing changes, nobody is
+    /// told.
+    std::expected<void, std::string> check(const std::string& text);
 
     /// The table without counters' values, in a form that is equal for equal contents: its words, sorted.
     /// Empty: there is no such table, or it can't be read.

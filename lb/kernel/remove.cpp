@@ -6,6 +6,7 @@ namespace fairlead::lb {
 
 std::vector<std::string> removeKernelPath(const KernelOptions& options) {
     std::vector<std::string> removed;
+    if (!Nft::unavailable().empty()) return removed;  // there can be no rules
     Nft nft;
     for (const char* family : {"netdev", "ip", "ip6"}) {
         if (nft.remove(family, options.table))

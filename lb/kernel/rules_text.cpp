@@ -88,6 +88,14 @@ std::vector<Endpoint> only(Family family, const std::vector<Endpoint>& endpoints
     return result;
 }
 
+std::vector<Family> familiesOf(const KernelOptions& options) {
+    std::vector<Family> families;
+    for (const Family family : {Family::Ipv4, Family::Ipv6}) {
+        if (!only(family, options.services).empty()) families.push_back(family);
+    }
+    return families;
+}
+
 std::string element(const Endpoint& endpoint) {
     return endpoint.address.to_string() + " . " + std::to_string(endpoint.port);
 }

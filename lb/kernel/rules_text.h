@@ -20,6 +20,9 @@ bool isOf(Family family, const Endpoint& endpoint);
 /// Those of one family.
 std::vector<Endpoint> only(Family family, const std::vector<Endpoint>& endpoints);
 
+/// The IP versions of the services.
+std::vector<Family> familiesOf(const KernelOptions& options);
+
 /// "10.10.1.83 . 6443", an element of a set of addresses and ports.
 std::string element(const Endpoint& endpoint);
 

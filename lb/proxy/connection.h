@@ -79,6 +79,7 @@ struct Connection : Waiting {
     bool touched = false;        ///< something has passed: no other backend can take over now
     bool clientFirst = false;    ///< the client's end was read before the backend's
     bool owing = false;          ///< a side had not acknowledged everything at the last look
+    bool timedOut = false;       ///< the last connect that failed had no answer in time
     Endpoint clientEndpoint;
     TimePoint accepted;
     TimePoint lastActive;

@@ -54,6 +54,11 @@ struct Proxy::Impl {
         shared.live.algorithm = options.algorithm;
         shared.live.connectTimeout = options.connectTimeout;
         shared.live.idleTimeout = options.idleTimeout;
+        shared.live.preferLocal = options.preferLocal;
+        shared.live.slowStart = options.slowStart;
+        shared.live.rebalanceRate = options.rebalance.rate;
+        shared.live.rebalanceTolerance = options.rebalance.tolerance;
+        shared.live.rebalanceIdle = options.rebalance.idle;
         ProxyOptions resolved = options;
         resolved.workers = shared.options.workers;
         shared.live.maxConnections = connectionLimit(resolved);

@@ -19,6 +19,16 @@ struct LiveOptions {
     std::atomic<std::chrono::milliseconds> connectTimeout;
     std::atomic<std::chrono::milliseconds> idleTimeout;
     std::atomic<std::uint32_t> maxConnections;  ///< resolved
+    std::atomic<bool> preferLocal;
+    std::atomic<std::chrono::milliseconds> slowStart;
+    // RebalanceOptions
+    std::atomic<std::uint32_t> rebalanceRate;
+    std::atomic<std::uint32_t> rebalanceTolerance;
+    std::atomic<std::chrono::milliseconds> rebalanceIdle;
+
+    [[nodiscard]] RebalanceOptions rebalance() const {
+        return {.rate = rebalanceRate, .tolerance = rebalanceTolerance, .idle = rebalanceIdle};
+    }
 };
 
 struct ProxyShared {

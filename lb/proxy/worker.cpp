@@ -33,8 +33,8 @@ constexpr int kLooksPerTimeout = 5;
 
 PickerOptions pickerOptions(const ProxyShared& shared) {
     return {.algorithm = shared.live.algorithm,
-            .preferLocal = shared.options.preferLocal,
-            .slowStart = shared.options.slowStart};
+            .preferLocal = shared.live.preferLocal,
+            .slowStart = shared.live.slowStart};
 }
 
 Descriptor opened(int fd, const char* what) {
@@ -50,7 +50,7 @@ Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> l
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
       picker_(pickerOptions(shared), index),
-      rebalancer_(shared.options.rebalance, shared.options.slowStart, shared.options.workers),
+      rebalancer_(shared.live.rebalance(), shared.live.slowStart, shared.options.workers),
       connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),
@@ -205,8 +205,9 @@ void Worker::handle(EventSource& source, std::uint32_t events) {
 
 void Worker::adoptOptions() {
     connectLimits_.setDelay(shared_.live.connectTimeout);
-    if (const Algorithm algorithm = shared_.live.algorithm; algorithm != picker_.algorithm())
-        picker_.setAlgorithm(algorithm, now_);
+    if (const PickerOptions options = pickerOptions(shared_); options != picker_.options())
+        picker_.setOptions(options, now_);
+    rebalancer_.setOptions(shared_.live.rebalance(), shared_.live.slowStart);
     nextIdleSweep_ = now_;
 }
 
@@ -365,7 +366,7 @@ Progress Worker::carry(Connection& connection, Side& from, Side& to) {
 void Worker::rebalance() {
     if (now_ < rebalancer_.wakeAt()) return;
     // Where clients are to stay where they are, nobody is sent away.
-    if (shared_.options.preferLocal || shared_.live.algorithm.load() == Algorithm::SourceHash)
+    if (shared_.live.preferLocal || shared_.live.algorithm.load() == Algorithm::SourceHash)
         return rebalancer_.stop();
     const auto open = [this](std::size_t i) {
         return countersOf(snapshot_->entries[i].backend.endpoint).open.get();
@@ -383,7 +384,7 @@ std::uint64_t Worker::closeIdle(const Endpoint& backend, std::size_t count) {
     std::vector<Connection*> idle;
     for (const auto& connection : connections_) {
         if (connection->phase != Connection::Phase::Open || connection->server->backend.endpoint != backend ||
-            now_ - connection->lastActive < shared_.options.rebalance.idle)
+            now_ - connection->lastActive < shared_.live.rebalanceIdle.load())
             continue;
         const Side& client = connection->client;
         const Side& server = *connection->server;

@@ -92,7 +92,7 @@ void Worker::connectNext(Connection& connection) {
         if (!index) {
             if (connection.server) return;  // who is being connected may still answer
             refused(connection.clientEndpoint, "no backend could be connected to");
-            close(connection, End::ConnectFailed);
+            close(connection, connection.timedOut ? End::ConnectTimeout : End::ConnectFailed);
             return;
         }
         if (connection.server || !connection.tried.empty()) {
@@ -132,6 +132,7 @@ void Worker::connectNext(Connection& connection) {
             return;
         }
         countFailure(backend, error);
+        connection.timedOut = false;
         connection.tried.push_back(backend.endpoint);
     }
 }
@@ -187,6 +188,7 @@ std::chrono::steady_clock::duration Worker::patienceWith(const BackendCounters& 
 void Worker::connectFailed(ServerSide& side, int error) {
     Connection& connection = side.connection;
     countFailure(side.backend, error);
+    connection.timedOut = error == ETIMEDOUT;
     abandon(side);
     connectNext(connection);
 }

@@ -28,6 +28,7 @@ POST one JSON object, `do` says what:
     initial    how: "offered", "refused" (as with the gate off), "endless" (the bookmark never comes)
     gzip       on: answers come compressed without having been asked for
     events     status: what those who write Events are told, 201 to begin with
+    rights     denied ["create events"]: what a SelfSubjectAccessReview denies, nothing to begin with
 
 Events that were written are in the state as "events"; "sent" has the time of the last event that went into a watch.
 """
@@ -92,6 +93,7 @@ class World:
         self.gzip = False
         self.events = []
         self.events_status = 201
+        self.denied = []
         self.sent = 0.0
 
     def fill(self, count, padding):
@@ -304,6 +306,11 @@ class Api(BaseHTTPRequestHandler):
             time.sleep(0.02)
         if not self.known():
             return self.answer_status(401, "Unauthorized", "Unauthorized")
+        if self.path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+            review = json.loads(body)
+            asked = review["spec"]["resourceAttributes"]
+            review["status"] = {"allowed": f"{asked['verb']} {asked['resource']}" not in self.world.denied}
+            return self.answer(201, json.dumps(review).encode())
         if self.path != "/api/v1/namespaces/default/events":
             return self.answer_status(404, "NotFound", "the server could not find the requested resource")
         if self.world.events_status != 201:
@@ -439,6 +446,8 @@ class Control(BaseHTTPRequestHandler):
             world.gzip = command["on"]
         elif what == "events":
             world.events_status = command["status"]
+        elif what == "rights":
+            world.denied = command["denied"]
         else:
             raise ValueError(what)
 

@@ -1,12 +1,17 @@
 """fairlead preflight: each finding provoked, and none on a healthy host."""
 
+import contextlib
 import ctypes
 import json
+import os
 import subprocess
+import threading
+import time
 
 import pytest
-from lab import Lab
+from lab import Lab, guest
 from lab.agent import binary
+from lab.wire import raw_vrrp, send
 
 VIP = "10.10.1.108"
 
@@ -158,6 +163,62 @@ def test_an_identity_that_may_not_list_nodes_is_told(host):
     assert code == 0 and kubeconfig in findings["permission"]["what"] and "fairlead manifest rbac" in findings["permission"]["fix"], findings
 
 
+def test_rights_that_are_missing_beside_the_list_are_told(host):
+    server = host.stand_in()
+    kubeconfig = host.lab.authority.kubeconfig("admin", "/CN=nobody", "https://127.0.0.1:6443", host.directory)
+    server.tell("rights", denied=["create events"])
+    code, findings = preflight(host, "--kubeconfig", kubeconfig)
+    assert code == 0 and f"{kubeconfig} may not create events" in findings["permission"]["what"] and findings["permission"]["severity"] == "note", findings
+    server.tell("rights", denied=["watch nodes"])
+    code, findings = preflight(host, "--kubeconfig", kubeconfig)
+    assert code == 0 and f"{kubeconfig} may not watch nodes" in findings["permission"]["what"] and findings["permission"]["severity"] == "warning", findings
+
+
+def test_the_peers_udp_port_that_is_taken_is_told_with_its_owner(lab, host):
+    taker = "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', 16445)); time.sleep(600)"
+    host.start("taker", "/usr/bin/python3", "-c", taker)
+    lab.wait_for(lambda: host.run("ss", "-Hlun", "sport", "=", ":16445"), 10, "the other program")
+    code, findings = preflight(host)
+    assert code == 0 and "UDP port 16445 (vrrp.peerPort) is taken by python3 (pid" in findings["portInUse"]["what"] and findings["portInUse"]["severity"] == "warning"
+    assert preflight(host, "--peer-port", "16446") == (0, {}) and preflight(host, "--peer-port", "0") == (0, {})
+
+
+def test_where_the_kernel_can_do_all_data_paths_nothing_is_said_and_nothing_left(host):
+    host.forward()
+    for path in ("nat", "dsr", "auto"):
+        assert preflight(host, "--data-path", path) == (0, {}), path
+    assert preflight(host, "--data-path", "nat", "--algorithm", "sourceHash") == (0, {})
+    assert host.run("nft", "list", "ruleset") == ""
+
+
+def test_rules_of_somebody_else_are_not_disturbed_by_the_trial(host):
+    host.forward()
+    drop(host, "ip", "protocol", "112")
+    before = host.run("nft", "list", "ruleset")
+    monitor = host.start("monitor", "/usr/sbin/nft", "monitor")
+    for path in ("nat", "dsr"):
+        assert preflight(host, "--data-path", path) == (0, {}), path
+    assert host.run("nft", "list", "ruleset") == before
+    host.run("nft", "add", "table", "ip", "seen")
+    host.lab.wait_for(lambda: "add table ip seen" in monitor.text(), 10, "the monitor")
+    assert "trial" not in monitor.text()
+
+
+def test_an_interface_without_a_mac_is_none_for_dsr(host):
+    host.forward()
+    host.ip("tuntap", "add", "tun0", "mode", "tun")
+    host.ip("address", "add", "10.10.9.83/24", "dev", "tun0")
+    host.ip("link", "set", "tun0", "up")
+    found = all_findings(host, "--data-path", "dsr", "--interface", "tun0")["kernel"]
+    assert found["severity"] == "error" and "tun0 has no MAC address" in found["what"]
+
+
+def test_a_kernel_without_the_parts_and_a_clock_that_nothing_keeps_are_told():
+    """In a kernel of its own, Debian's user-mode Linux, which has nftables without IPv4, and whose clock may be touched."""
+    output = guest.run(os.path.join(os.path.dirname(os.path.abspath(__file__)), "preflight_program.py"))
+    assert "the kernel: found" in output and "the clock: found" in output, output
+
+
 def test_a_host_that_has_an_ipv6_vip_is_named_by_its_mac(lab):
     vip = "fd00:10::108"
     host = lab.host("master1", "10.10.1.83", ipv6="fd00:10::83/64")
@@ -219,6 +280,45 @@ def test_a_filter_for_multicast_alone_is_found(lab, pair):
     code, findings = paired(lab, pair)["master1"]
     assert code == 1 and "though unicast does" in findings["peerUnheard"]["what"] and "vrrp.transport: unicast" in findings["peerUnheard"]["fix"]
     assert paired(lab, pair, "--transport", "unicast", "--peer", pair[0].address, "--peer", pair[1].address, wait=60)["master1"] == (0, {})
+
+
+def test_a_filter_for_the_peers_udp_port_is_found(lab, pair):
+    drop(pair[1], "udp", "dport", "16445")
+    results = paired(lab, pair)
+    assert results["master1"] == (0, {})
+    code, findings = results["master2"]
+    assert code == 0 and list(findings) == ["peerPort"] and "nothing of 10.10.1.83 has come through to UDP port 16445" in findings["peerPort"]["what"]
+
+
+@contextlib.contextmanager
+def another_preflight(host, heard, clock_ahead):
+    """One on this host in other words, as long as it lasts: it hears the other and says so, and its clock is off by that many seconds."""
+    ends = threading.Event()
+
+    def probes():
+        while not ends.wait(0.2):
+            clock = round((time.time() + clock_ahead) * 1000)
+            for large in (0, 1):
+                payload = b"\x0f\x00FAIRP\x02" + bytes([large, 1]) + clock.to_bytes(8, "big") + bytes(10) + b"\xff\xff" + bytes(map(int, heard.split(".")))
+                send(host, raw_vrrp(host.address, payload))
+
+    sender = threading.Thread(target=probes)
+    sender.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        sender.join()
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(90, "90 s ahead of"), (-90, "90 s behind"), (0, None)])
+def test_a_host_whose_clock_is_off_is_found(pair, ahead, said):
+    with another_preflight(pair[1], pair[0].address, ahead):
+        code, findings = preflight(pair[0], "--with", pair[1].address, "--wait", "20")
+    if said:
+        assert code == 0 and list(findings) == ["clockSkew"] and f"the clock of 10.10.1.84 is {said} this host's" in findings["clockSkew"]["what"]
+    else:
+        assert (code, findings) == (0, {})
 
 
 def test_a_smaller_mtu_on_the_way_is_found(lab, pair):

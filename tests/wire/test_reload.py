@@ -276,3 +276,38 @@ def test_the_balancer_changes_without_losing_a_connection():
         assert b"200" in kept.recv(4096), "the connection from before the changes"
         kept.close()
         assert host.agent.metrics("vrrp_transitions_total", to="BACKUP") <= 1
+
+
+def test_the_local_backend_is_preferred_and_others_warm_up_from_the_moment_it_is_asked_for():
+    with Lab(vips=[VIP]) as lab:
+        hosts = lab.masters(2)
+        for host in hosts:
+            host.backend()
+
+        def content(**balancer):
+            return text(hosts[0], {
+                "vrrp": {"advertInterval": "200ms"},
+                "loadBalancer": {"healthCheck": {"type": "tcp", "interval": "500ms"}, **balancer},
+                "backends": {"static": [f"{host.address}:6443" for host in hosts]},
+            })  # fmt: skip
+
+        def names():
+            return {lab.client_host.https_get(VIP, 16443, "/")[1].strip() for _ in range(8)}
+
+        agent = hosts[0].start_agent(content())
+        lab.wait_for(lambda: len(agent.up()) == 2 and hosts[0].holds(VIP), 15, "both backends")
+        assert names() == {"master1", "master2"}
+        replace(agent, content(preferLocal=True))
+        lab.wait_for(lambda: applied(agent, "loadBalancer.preferLocal"), 5, "it to be applied")
+        lab.wait_for(lambda: names() == {"master1"}, 5, "the local backend to serve alone")
+        replace(agent, content(slowStart="10m", rebalance={"rate": 5, "idle": "1s", "tolerance": 20}))
+        for key in ("slowStart", "rebalance.rate", "rebalance.idle", "rebalance.tolerance"):
+            lab.wait_for(lambda: applied(agent, f"loadBalancer.{key}"), 5, f"{key} to be applied")
+        assert not any("next start" in warning for warning in agent.status()["warnings"])
+        lab.wait_for(lambda: names() == {"master1", "master2"}, 5, "both to serve again")
+        # One that comes back now gets its least share to begin with: one client in twenty.
+        hosts[1].processes[0].kill()
+        lab.wait_for(lambda: len(agent.up()) == 1, 10, "the backend to be down")
+        hosts[1].backend()
+        lab.wait_for(lambda: len(agent.up()) == 2, 10, "the backend to be back")
+        assert [lab.client_host.https_get(VIP, 16443, "/")[1].strip() for _ in range(16)].count("master2") <= 2

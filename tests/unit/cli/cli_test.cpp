@@ -119,6 +119,19 @@ TEST(Manifest, AWorkersPodBalancesAloneAndNeedsNoCapability) {
     EXPECT_NE(call({"manifest", "pod", "--bind", "127.0.0.1:16443"}).err.find("--worker"), std::string::npos);
 }
 
+TEST(Manifest, ThePodOfAnUpgradeInPlaceHasANameOfItsOwnAndTakesOver) {
+    const YAML::Node pod = YAML::Load(
+        call({"manifest", "pod", "--vip", "10.10.1.108", "--name", "fairlead-next", "--takeover"}).out);
+    EXPECT_EQ(pod["metadata"]["name"].as<std::string>(), "fairlead-next");
+    EXPECT_EQ(pod["spec"]["containers"][0]["args"].as<std::vector<std::string>>(),
+              (std::vector<std::string>{"run", "--takeover", "--vip=10.10.1.108"}));
+    for (const char* wrong : {"", "Fairlead", "a b", "-a", "a-", "a\nspec: {}"}) {
+        const Outcome outcome = call({"manifest", "pod", "--vip", "10.10.1.108", "--name", wrong});
+        EXPECT_EQ(outcome.code, kWrong) << wrong;
+        EXPECT_NE(outcome.err.find("flag --name: "), std::string::npos) << wrong;
+    }
+}
+
 TEST(Manifest, RbacAllowsReadingNodesAndWritingEvents) {
     const std::vector<YAML::Node> documents = YAML::LoadAll(call({"manifest", "rbac"}).out);
     ASSERT_EQ(documents.size(), 2U);

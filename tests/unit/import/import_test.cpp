@@ -320,6 +320,48 @@ TEST(Import, AScriptOfOnesOwnMakesNoCheckAndIsToldOf) {
     EXPECT_TRUE(says(result, "nobody: there is no vrrp_script of that name"));
 }
 
+/// Whatever a line has behind the value that is carried, and whatever another line takes the place of.
+TEST(Import, NothingBehindOrBesideAValueIsDroppedSilently) {
+    const Imported result = imported(
+        "global_defs {\n vrrp_version 3 beta\n}\n"
+        "vrrp_script used {\n script \"ss -ltn | grep 16443\"\n interval 2 seconds\n weight 11 reverse\n}\n"
+        "vrrp_script used {\n script /bin/other\n}\n"
+        "vrrp_script forgotten {\n script /bin/true\n}\n"
+        "vrrp_instance a {\n virtual_router_id 7 decimal\n interface eth0 eth1\n priority 100 percent\n "
+        "priority 101\n"
+        " advert_int 1 second\n nopreempt always\n virtual_ipaddress {\n 10.0.0.100\n }\n"
+        " track_script {\n used weight 5 reverse\n used\n }\n}\n",
+        "defaults\n timeout connect 5s\n option httpchk\n"
+        "frontend kube\n bind *:16443\n default_backend kube\n"
+        "backend kube\n timeout connect 3s\n option httpchk HEAD /status HTTP/1.1\\r\\nHost:\\ kube\n"
+        " http-check send meth POST uri /status hdr Host kube\n http-check send uri\n"
+        " server m1 10.0.0.1:6443 check inter 2s\n server m2 10.0.0.2:6443 check inter 7s\n");
+    for (const char* named : {"vrrp_version … beta",
+                              "interval … seconds",
+                              "weight … reverse",
+                              "there is one of that name before it",
+                              "vrrp_script forgotten",
+                              "virtual_router_id … decimal",
+                              "interface … eth1",
+                              "priority … percent",
+                              "vrrp.priority: 101: in place of 100",
+                              "advert_int … second",
+                              "nopreempt … always",
+                              "used … reverse",
+                              "it is tracked already",
+                              "option httpchk: /readyz is asked for",
+                              "option httpchk HEAD",
+                              "option httpchk … HTTP/1.1",
+                              "http-check send … meth",
+                              "http-check send … hdr",
+                              "loadBalancer.connectTimeout: 3s: in place of 5s",
+                              "loadBalancer.healthCheck.interval: 7s: in place of 2s"})
+        EXPECT_TRUE(says(result, named));
+    const Configuration c = configured(result);
+    EXPECT_EQ(c.vrrp.priority, 101);
+    EXPECT_EQ(c.healthCheck.path, "/status");
+}
+
 TEST(Import, TheCutoverPlanNamesTheVipAndThePort) {
     const std::string plan =
         cutoverPlan({.name = "k", .text = kKeepalived}, {.name = "h", .text = kHaproxy}, none);

@@ -11,6 +11,17 @@ using std::chrono::seconds;
 using testing::EndsWith;
 using testing::HasSubstr;
 
+TEST(Requests, AskForARightAndReadTheAnswer) {
+    EXPECT_THAT(accessReview({.verb = "watch", .resource = "nodes", .space = ""}),
+                HasSubstr(R"("resourceAttributes":{"resource":"nodes","verb":"watch"})"));
+    EXPECT_THAT(accessReview({.verb = "create", .resource = "events", .space = "default"}),
+                HasSubstr(R"("namespace":"default")"));
+    EXPECT_EQ(reviewedAsAllowed(R"({"status":{"allowed":true}})"), true);
+    EXPECT_EQ(reviewedAsAllowed(R"({"status":{"allowed":false,"reason":""}})"), false);
+    for (const char* text : {"", "[]", "{}", R"({"status":1})", R"({"status":{"allowed":"no"}})"})
+        EXPECT_EQ(reviewedAsAllowed(text), std::nullopt) << text;
+}
+
 TEST(Requests, EncodeWhatComesFromOutside) {
     EXPECT_EQ(listPath("", ""), "/api/v1/nodes?limit=500");
     EXPECT_EQ(listPath("a/b=c,!d", "x&limit=1"),

@@ -53,6 +53,19 @@ struct World {
     std::size_t turn = 0;
 };
 
+TEST(Rebalancer, FollowsNewOptionsAlsoWhileItWorks) {
+    World world({100, 100, 0});
+    TimePoint now = kStart;
+    Rebalancer rebalancer(kTenASecond, milliseconds(0), 1);
+    rebalancer.adopt(world.snapshot({2}), now);
+    rebalancer.adopt(world.snapshot(), now);
+    EXPECT_EQ(world.run(rebalancer, now, 2), 20U);
+    rebalancer.setOptions({.rate = 5, .tolerance = 10}, milliseconds(0));
+    EXPECT_LE(world.run(rebalancer, now, 2), 15U) << "what was saved up counts yet";
+    rebalancer.setOptions({}, milliseconds(0));
+    EXPECT_FALSE(rebalancer.active());
+}
+
 TEST(Rebalancer, ABackendThatReturnsGetsItsPartBackAtABoundedRate) {
     World world({150, 150, 0});
     Rebalancer rebalancer(kTenASecond, milliseconds(0), 1);

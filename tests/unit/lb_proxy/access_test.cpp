@@ -10,6 +10,7 @@
 
 #include "lb/proxy/access_queue.h"
 #include "tests/unit/lb_proxy/proxy_fixture.h"
+#include "tests/unit/lb_proxy/silent_backend.h"
 
 namespace fairlead::lb {
 namespace {
@@ -151,6 +152,16 @@ TEST_F(AccessTest, AClientForWhomThereIsNoBackend) {
     EXPECT_EQ(told.retries, 1U);
 }
 
+TEST_F(AccessTest, AClientWhoseLastBackendDidNotAnswerInTime) {
+    const SilentBackend silent;
+    ProxyOptions options;
+    options.connectTimeout = 30ms;
+    const Descriptor client = dial(start({silent.endpoint()}, options));
+    const AccessRecord told = record();
+    EXPECT_STREQ(toString(told.end), "connect-timeout");
+    EXPECT_FALSE(told.backend);
+}
+
 TEST_F(AccessTest, WhatIsOpenWhenTheBalancerEnds) {
     Server server(echo);
     const Descriptor client = dial(start({server.endpoint()}));
@@ -187,6 +198,7 @@ TEST(TerminationState, IsWhatReadersOfHaproxysTcplogKnow) {
     EXPECT_STREQ(terminationState(End::Stopped, false), "KC");
     EXPECT_STREQ(terminationState(End::NoBackend, false), "SC");
     EXPECT_STREQ(terminationState(End::ConnectFailed, false), "SC");
+    EXPECT_STREQ(terminationState(End::ConnectTimeout, false), "sC");
     EXPECT_STREQ(terminationState(End::Exhausted, false), "RC");
     for (std::size_t i = 0; i < kEnds; ++i)
         EXPECT_STRNE(toString(static_cast<End>(i)), "?") << i;

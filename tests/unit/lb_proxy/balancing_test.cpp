@@ -72,13 +72,19 @@ TEST_F(ProxyTest, TheProxyProtocolsHeaderIsSentToASilentClientsBackendToo) {
     EXPECT_TRUE(allClosed());
 }
 
-TEST_F(ProxyTest, IdleConnectionsComeOverToABackendThatReturnsAndBusyOnesStay) {
+/// Whether it is asked for from the start, or of a proxy that runs.
+class RebalancingTest : public ProxyTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(AskedForLater, RebalancingTest, testing::Bool());
+
+TEST_P(RebalancingTest, IdleConnectionsComeOverToABackendThatReturnsAndBusyOnesStay) {
     Server first(echo);
     Server second(echo);
     ProxyOptions options;
     options.workers = 1;
-    options.rebalance = {.rate = 1000, .tolerance = 10, .idle = 100ms};
-    const Endpoint vip = startProxy({first.endpoint(), second.endpoint()}, options);
+    ProxyOptions asked = options;
+    asked.rebalance = {.rate = 1000, .tolerance = 10, .idle = 100ms};
+    const Endpoint vip = startProxy({first.endpoint(), second.endpoint()}, GetParam() ? options : asked);
+    if (GetParam()) proxy_->reconfigure(asked);
     markDown(second.endpoint());
     std::vector<Descriptor> idle;
     constexpr std::size_t kClients = 30;

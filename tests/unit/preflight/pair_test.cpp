@@ -14,11 +14,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(PairProbe, ComesBackAsItWasSent) {
-    const PairProbe sent{.large = true, .heard = {make_address("10.10.1.84"), make_address("fe80::1")}};
+    const PairProbe sent{.large = true,
+                         .byUdp = true,
+                         .clock = std::chrono::milliseconds(1'764'208'800'123),
+                         .heard = {make_address("10.10.1.84"), make_address("fe80::1")}};
     const auto received = decodePairProbe(encode(sent, 1480));
     ASSERT_TRUE(received);
-    EXPECT_TRUE(received->large);
-    EXPECT_EQ(received->heard, sent.heard);
+    EXPECT_EQ(*received, sent);
     EXPECT_EQ(encode(sent, 1480).size(), 1480U);
     EXPECT_FALSE(decodePairProbe(encode({}))->large);
 }
@@ -36,6 +38,10 @@ TEST(PairProbe, IsNotTakenFromWhatIsNone) {
     message[9] = 255;
     EXPECT_FALSE(decodePairProbe(message)) << "more addresses than there is room for";
     message[9] = 1;
+    message[10] = 0xFF;
+    EXPECT_FALSE(decodePairProbe(message)) << "a time that is none";
+    message[10] = 0;
+    EXPECT_TRUE(decodePairProbe(message));
     message[0] = 0x31;
     EXPECT_FALSE(decodePairProbe(message)) << "an advertisement";
 }
@@ -96,6 +102,49 @@ TEST(PairVerdict, WithUnicastOnlyUnicastCounts) {
     const auto all = findings(seen);
     ASSERT_EQ(all.size(), 1U);
     EXPECT_THAT(all[0].what, HasSubstr("(IP protocol 112, unicast)"));
+}
+
+TEST(PairVerdict, SaysWhatIsMissingByUdpAlone) {
+    PairPeer peer{.multicast = kAll, .unicast = kAll, .hearsUs = true};
+    PairOutcome seen = outcome(peer);
+    seen.peerPort = 16445;
+    EXPECT_THAT(findings(seen), IsEmpty()) << "it sends none, as where an agent runs";
+    peer.sendsByUdp = true;
+    seen.peers.begin()->second = peer;
+    const auto all = findings(seen);
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].id, "peerPort");
+    EXPECT_EQ(all[0].severity, Severity::Warning);
+    seen.peerPort = 0;
+    EXPECT_THAT(findings(seen), IsEmpty()) << "it isn't listened to";
+    seen.peerPort = 16445;
+    seen.peers.begin()->second.udp = true;
+    EXPECT_THAT(findings(seen), IsEmpty());
+}
+
+TEST(PairVerdict, ComparesTheClocks) {
+    const auto judged = [](std::chrono::milliseconds ahead, std::chrono::seconds window) {
+        PairOutcome seen =
+            outcome({.multicast = kAll, .unicast = kAll, .hearsUs = true, .clockAhead = ahead});
+        seen.replayWindow = window;
+        EXPECT_TRUE(complete(seen)) << "waiting doesn't mend a clock";
+        Findings all;
+        judge(seen, all);
+        return all;
+    };
+    using namespace std::chrono_literals;
+    EXPECT_THAT(judged(900ms, 0s), IsEmpty());
+    EXPECT_THAT(judged(-900ms, 5s), IsEmpty());
+    auto all = judged(90s, 0s);
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].id, "clockSkew");
+    EXPECT_EQ(all[0].severity, Severity::Warning);
+    EXPECT_EQ(all[0].what, "the clock of 10.10.1.84 is 90 s ahead of this host's");
+    all = judged(-4s, 5s);
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].severity, Severity::Warning) << "HMAC bears it yet";
+    EXPECT_THAT(all[0].what, HasSubstr("4 s behind"));
+    EXPECT_EQ(judged(-6s, 5s)[0].severity, Severity::Error);
 }
 
 TEST(Clock, MattersMostWithHmac) {
