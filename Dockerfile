@@ -18,7 +18,7 @@ ARG COMMIT=unknown
 RUN --mount=type=cache,target=/root/.cache/ccache \
     cmake --preset release -DFAIRLEAD_TESTS=OFF -DFAIRLEAD_COMMIT=${COMMIT} && cmake --build --preset release
 ARG VERSION=0.1.0
-COPY tests/image_root.sh tests/image_root.sh
+COPY tests/image_root.sh tests/sbom.sh tests/
 RUN build/release/fairlead version | grep -qF "fairlead ${VERSION} " && tests/image_root.sh build/release/fairlead /image
 
 FROM scratch

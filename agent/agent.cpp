@@ -35,6 +35,7 @@
 #include "agent/history/recorder.h"
 #include "agent/kubernetes/backend_cache.h"
 #include "agent/kubernetes/reflector.h"
+#include "agent/lock_down.h"
 #include "agent/log/log.h"
 #include "agent/membership_hold.h"
 #include "agent/net/election.h"
@@ -203,6 +204,7 @@ class Agent {
         if (events_) events_->start();
         logStart();
         reloader_.start();
+        filterProblem_ = lockDown(configuration_.security.seccomp);
         context_.run();
         // By now the VIP is long gone to a peer.
         if (events_) events_->stop(kLastEvents);
@@ -920,6 +922,8 @@ class Agent {
                 "there is no guardian, so a crash of the agent moves the VIP only when the peers miss it" +
                 (guardian_.problem().empty() ? "" : ": " + guardian_.problem()));
         }
+        if (!filterProblem_.empty())
+            report.warnings.push_back("system calls are not limited: " + filterProblem_);
         for (std::string& warning : reloader_.warnings())
             report.warnings.push_back(std::move(warning));
         if (report.fallOpen)
@@ -999,7 +1003,8 @@ class Agent {
 
     std::string backendSource_ = "static";
     std::string priorityExplanation_;
-    bool serving_ = false;  ///< the data path has been started
+    std::string filterProblem_;  ///< of lockDown()
+    bool serving_ = false;       ///< the data path has been started
     bool reachable_ = true;
 
     /// API servers that the reflector may try after the local one: read on its thread.

@@ -2,7 +2,7 @@
 # Lays out the file system of the image: image_root.sh PROGRAM DIRECTORY. Run by the Dockerfile, inside its build stage.
 #
 # The program, stripped; the dynamic linker and the libraries that the program asks for, at the paths where it looks;
-# the licences of all of them. Everything is readable for all, writable for nobody, and dated by $SOURCE_DATE_EPOCH
+# the licences of all of them, and what it all consists of (sbom.sh). Everything is readable for all, writable for nobody, and dated by $SOURCE_DATE_EPOCH
 # (default: 1970), so that the same input gives the same bytes.
 set -eu
 program=$1 root=$2
@@ -25,6 +25,8 @@ for library in $libraries; do
     install -D -m 0444 "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/copyright"
 done
 install -D -m 0444 LICENSE "$root/usr/share/doc/fairlead/copyright"
+"$(dirname "$0")/sbom.sh" "$(dirname "$program")" >"$root/usr/share/doc/fairlead/sbom.cdx.json"
+chmod 0444 "$root/usr/share/doc/fairlead/sbom.cdx.json"
 
 # Mount points of the pod, and one for tools that want a place for temporary files.
 mkdir -p "$root/etc/kubernetes" "$root/var/lib/fairlead"

@@ -48,7 +48,8 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
     if (!configuration) return kWrong;
     // Before anything makes a thread, the log for one.
     guard::Testament testament;
-    guard::Guardian guardian = guard::Guardian::split(testament, {.format = configuration->logging.format});
+    guard::Guardian guardian = guard::Guardian::split(
+        testament, {.format = configuration->logging.format, .filter = configuration->security.seccomp});
     const auto reduced = privileges::keepOnly(neededCapabilities(*configuration));
     logging::configure(configuration->logging.format, configuration->logging.level);
     if (!reduced)

@@ -13,6 +13,7 @@
 
 #include "agent/checks/options.h"
 #include "agent/log/log.h"
+#include "agent/privileges/filter_mode.h"
 #include "agent/vrrp/options.h"
 #include "lb/options.h"
 
@@ -79,6 +80,10 @@ struct AdminSecurity {
     bool insecure = false;     ///< not on a loopback address, and yet without TLS or to everybody
 };
 
+struct Security {
+    privileges::FilterMode seccomp = privileges::FilterMode::Enforce;
+};
+
 struct Logging {
     logging::Format format = logging::Format::Text;
     logging::Level level = logging::Level::Info;
@@ -101,6 +106,7 @@ struct Configuration {
     Backends backends;
     lb::Endpoint admin;  ///< admin.bind
     AdminSecurity adminSecurity;
+    Security security;
     Logging logging;
     Origins origins;
     /// This host's on vip.interface, without the VIPs; from derive().

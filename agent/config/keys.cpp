@@ -35,6 +35,9 @@ constexpr Words<vrrp::Transport> kTransports{{"multicast", vrrp::Transport::Mult
 constexpr Words<Kubernetes::Family> kFamilies{{"auto", Kubernetes::Family::Auto},
                                               {"ipv4", Kubernetes::Family::Ipv4},
                                               {"ipv6", Kubernetes::Family::Ipv6}};
+constexpr Words<privileges::FilterMode> kFilterModes{{"enforce", privileges::FilterMode::Enforce},
+                                                     {"log", privileges::FilterMode::Log},
+                                                     {"off", privileges::FilterMode::Off}};
 constexpr Words<logging::Format> kFormats{{"text", logging::Format::Text}, {"json", logging::Format::Json}};
 constexpr Words<logging::Level> kLevels{{"debug", logging::Level::Debug},
                                         {"info", logging::Level::Info},
@@ -500,6 +503,13 @@ void addBackends(std::vector<Key>& table) {
 
 void addTail(std::vector<Key>& table) {
     addAdminKeys(table);
+    table.push_back(
+        withWord(Key{.path = "security.seccomp",
+                     .flag = "--seccomp",
+                     .type = "enforce, log or off",
+                     .help = "What becomes of system calls that a running agent has no use for: they fail "
+                             "and the kernel logs them, or it only logs them; see security.md."},
+                 FAIRLEAD_FIELD(security.seccomp), kFilterModes));
     table.push_back(withWord(Key{.path = "logging.format",
                                  .flag = "--log-format",
                                  .type = "text or json",

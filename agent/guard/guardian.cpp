@@ -25,6 +25,7 @@
 #include "agent/net/signals_blocked.h"
 #include "agent/net/system_error.h"
 #include "agent/privileges/privileges.h"
+#include "agent/privileges/system_call_filter.h"
 
 namespace fairlead::guard {
 namespace {
@@ -117,9 +118,12 @@ void act(const Testament& testament, const std::string& cause, logging::Format f
     if (!outcomes.empty()) writeLine(describe(cause, outcomes, format) + '\n');
 }
 
-/// Goes through everything once, so that what is needed at the agent's death is in memory by then.
-void rehearse(logging::Format format) {
-    static_cast<void>(describe("", {execute({})}, format));
+/// Goes through everything once, so that what is needed at the agent's death is in memory by then; from there
+/// on it may do no more than that. `agent`: whom it passes signals on to; 0: nobody.
+void rehearse(const GuardianOptions& options, pid_t agent) {
+    static_cast<void>(describe("", {execute({})}, options.format));
+    static_cast<void>(
+        privileges::limitSystemCalls(options.filter, privileges::guardianCalls(getpid(), agent)));
 }
 
 void await(int fd) {
@@ -131,7 +135,7 @@ void await(int fd) {
 [[noreturn]] void guardFromChild(const Testament& testament, const GuardianOptions& options, int death) {
     setsid();
     const int watched = settle(death);
-    rehearse(options.format);
+    rehearse(options, 0);
     await(watched);
     // Who killed it, only its parent is told.
     act(testament, "", options.format);
@@ -159,7 +163,7 @@ std::optional<int> reap(pid_t agent) {
 [[noreturn]] void guardFromParent(const Testament& testament, const GuardianOptions& options, pid_t agent,
                                   int inherited) {
     const int signals = settle(inherited);
-    rehearse(options.format);
+    rehearse(options, agent);
     std::optional<int> status = reap(agent);
     while (!status) {
         await(signals);

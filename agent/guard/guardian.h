@@ -25,6 +25,7 @@
 #include "agent/guard/testament.h"
 #include "agent/log/log.h"
 #include "agent/net/descriptor.h"
+#include "agent/privileges/filter_mode.h"
 
 namespace fairlead::guard {
 
@@ -38,6 +39,8 @@ struct GuardianOptions {
     Shape shape = Shape::Automatic;
     logging::Format format = logging::Format::Text;  ///< of the one line that it writes to stderr
     bool pidfd = true;                               ///< false: as if pidfd_open were refused
+    /// Of the guardian alone; the agent limits itself once it runs.
+    privileges::FilterMode filter = privileges::FilterMode::Enforce;
 };
 
 /// The agent's view of its guardian. Keep it until the process ends. One thread.

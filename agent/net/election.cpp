@@ -3,6 +3,7 @@
 #include <linux/capability.h>
 #include <pthread.h>
 
+#include <latch>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -33,6 +34,7 @@ struct Election::Impl {
     ElectionChannel channel;
     std::optional<ElectionLoop> loop;
     std::thread thread;
+    std::latch settled{1};
 };
 
 Election::Election(ElectionOptions options, Observer observer) : impl_(std::make_unique<Impl>()) {
@@ -62,8 +64,11 @@ void Election::start() {
     const SignalsBlocked blocked;
     impl_->thread = std::thread([this] {
         pthread_setname_np(pthread_self(), "vrrp");
+        impl_->loop->settle();
+        impl_->settled.count_down();
         impl_->loop->run();
     });
+    impl_->settled.wait();
 }
 
 void Election::setPriority(PriorityUpdate update) {

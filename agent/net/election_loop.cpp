@@ -73,9 +73,12 @@ void ElectionLoop::watch(int fd) const {
         throw std::runtime_error("epoll: " + errnoText(errno));
 }
 
-void ElectionLoop::run() {
+void ElectionLoop::settle() {
     for (const std::string& warning : makeRealtime())
         reporter_.warning(warning.c_str(), warning, clock());
+}
+
+void ElectionLoop::run() {
     for (const auto& router : routers_) {
         for (const RemovedAddress& left : router->leftovers()) {
             const std::string text = "removed " + left.address.to_string() + " from " + left.interface +

@@ -24,6 +24,9 @@ class ElectionLoop {
     /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
     ElectionLoop(ElectionOptions options, Election::Observer observer, ElectionChannel& channel);
 
+    /// Of the calling thread: takes real-time priority, locks memory. Asks for rights that may be given up
+    /// after it.
+    void settle();
     /// Returns when the channel asks to stop, with the VIPs removed unless it asks to release them.
     void run();
 

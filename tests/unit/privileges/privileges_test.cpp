@@ -5,26 +5,16 @@
 
 #include <gtest/gtest.h>
 #include <linux/capability.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <fstream>
-#include <functional>
 #include <string>
+
+#include "tests/unit/privileges/in_child.h"
 
 namespace fairlead::privileges {
 namespace {
-
-/// Whether `work` returns true in a process of its own.
-bool inChild(const std::function<bool()>& work) {
-    const pid_t child = fork();
-    if (child == 0) _exit(work() ? 0 : 1);
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 std::string ofThisProcess(const std::string& field) {
     std::ifstream file("/proc/self/status");
