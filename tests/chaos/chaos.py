@@ -165,7 +165,7 @@ class Runner:
         if self.clients.short.in_a_row(since) < IN_A_ROW:
             return f"{self.clients.short.in_a_row(since)} short connections answered in a row; {self.clients.short.outcomes(since, time.monotonic())}"
         if not any(start >= since and outcome == "ok" for start, _, outcome in self.clients.bulk.between(since)):
-            return "no complete LIST"
+            return f"no complete LIST; {self.clients.bulk.outcomes(since, time.monotonic())}"
         return self.site.unready()
 
     def _saw_tick_since(self, since):
@@ -253,7 +253,10 @@ def main():
         runner = Runner(site, seed, directory, possible(names), lambda line: print(line, flush=True))
         try:
             runner.settle()
-            runner.run(options.faults, options.minutes)
+            try:
+                runner.run(options.faults, options.minutes)
+            except (KeyboardInterrupt, SystemExit):
+                print("ended early", flush=True)
             for line in runner.finish():
                 print(line, flush=True)
         finally:

@@ -139,6 +139,7 @@ class Clients:
 
     def __init__(self, site, ticker):
         host = site.lab.client_host
+        site.api.fill(self.OBJECTS, self.SIZE)
         trust = ["--address", site.vip, "--port", PORT, "--ca", site.lab.authority.certificate]
         identity = ["--certificate", site.api.certificate, "--key", site.api.key]
         load = os.path.join(os.path.dirname(HERE), "lab", "load_program.py")

@@ -63,7 +63,8 @@ class Filtered(Fault):
         # What the host sends comes in at the switch.
         for hook, share in (("ingress", self.sent), ("egress", self.received)):
             if share:
-                chains += f"chain {hook} {{ type filter hook {hook} device {self.host.name} priority 0; numgen random mod 100 < {share} drop; }}; "
+                some = "" if share == 100 else f"numgen random mod 100 < {share} "
+                chains += f"chain {hook} {{ type filter hook {hook} device {self.host.name} priority 0; {some}drop; }}; "
         self._nft(f"table netdev {self.host.name} {{ {chains} }}")
 
     def heal(self):

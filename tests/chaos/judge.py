@@ -1,12 +1,12 @@
 """What must hold, whatever is broken. Each bound is one that the documentation gives, with what the machine needs on top."""
 
-import itertools
 import os
 import re
 import time
 
 from lab import PATIENCE, namespaces
 
+from .holding import nobody, together
 from .site import VIP
 
 # A frozen holder keeps the address for its lifetime, 2 s (docs/concepts.md; the kernel counts whole seconds, so up to 3), and one
@@ -85,27 +85,15 @@ class Judge:
 
     def _holders(self):
         now = time.monotonic()
-        since = now - 30
-        timeline = [each for each in self.observer.timeline]
-        ends = [start for start, _ in timeline[1:]] + [now]
-        boundaries = self.site.hearing.boundaries(since)
-        together = {}  # pair → (since, until) of the last time in which both held it and heard each other
-        for (start, holders), end in zip(timeline, ends):
-            if end < since:
-                continue
-            if not holders and end - start > NO_HOLDER:
-                self.violation("no holder", f"nobody had {VIP} for more than {NO_HOLDER:g} s", start)
-            cuts = [start, *(each for each in boundaries if start < each < end), end]
-            for pair in itertools.combinations(sorted(holders & set(self.site.agents)), 2):
-                for begin, until in zip(cuts, cuts[1:]):
-                    if not self.site.hearing.pair(*pair, begin):
-                        continue
-                    before = together.get(pair)
-                    first = before[0] if before and before[1] == begin else begin
-                    together[pair] = (first, until)
-                    if until - first > SEVERAL_HOLDERS:
-                        self.violation("two holders", f"{pair[0]} and {pair[1]} both had {VIP} for more than {SEVERAL_HOLDERS:g} s and heard each other", (pair, first))
-        self.site.hearing.forget(now - 60)
+        timeline = self.observer.timeline
+        # Of what is older everything has been said; the last change before belongs to what is not.
+        older = sum(1 for at, _ in timeline if at < now - 60)
+        timeline = timeline[max(0, older - 1) :]
+        for since in nobody(timeline, now, NO_HOLDER):
+            self.violation("no holder", f"nobody had {VIP} for more than {NO_HOLDER:g} s", since)
+        for one, other, since in together(timeline, self.site.hearing, self.site.agents, now, SEVERAL_HOLDERS):
+            self.violation("two holders", f"{one} and {other} both had {VIP} for more than {SEVERAL_HOLDERS:g} s and heard each other", (one, other, since))
+        self.site.hearing.forget(now - 120)
 
     def _hangs(self):
         for at, lag, who in self.clients.watch.lags(time.monotonic() - 5):

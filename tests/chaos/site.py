@@ -7,13 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 from lab import ControlPlane, Lab, binary
 from lab.lab import DIRECTORIES
 from lab.namespaces import run
 
 from .api import Api
+from .holding import Hearing
 
 VIP = "10.10.1.108"
 STATE_SIZE = "256k"
@@ -23,31 +23,6 @@ SETTINGS = {
     "vrrp": {"advertInterval": "200ms"},
     "loadBalancer": {"healthCheck": {"interval": "500ms", "timeout": "500ms", "rise": 2, "fall": 2}},
 }
-
-
-class Hearing:
-    """Which hosts hear each other on the LAN, with times."""
-
-    def __init__(self, hosts):
-        self._now = {name: (0, True, True) for name in hosts}  # island, sends, receives
-        self._timeline = [(0.0, dict(self._now))]
-
-    def set(self, name, island=0, sends=True, receives=True):
-        self._now[name] = (island, sends, receives)
-        self._timeline.append((time.monotonic(), dict(self._now)))
-
-    def boundaries(self, since):
-        return [at for at, _ in self._timeline if at > since]
-
-    def pair(self, one, other, at):
-        """Whether each hears the other at that time."""
-        state = next(state for since, state in reversed(self._timeline) if since <= at)
-        islands = state[one][0] == state[other][0]
-        return islands and all(state[name][1] and state[name][2] for name in (one, other))
-
-    def forget(self, before):
-        while len(self._timeline) > 1 and self._timeline[1][0] < before:
-            del self._timeline[0]
 
 
 class Site:
