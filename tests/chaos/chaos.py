@@ -134,6 +134,8 @@ class Runner:
         if recovery is None:
             self.judge.violation("not recovered", f"not within {RECOVERY:g} s: {self.missing}")
             self._revive()
+        # So that the ledgers are as new as the time up to which they are judged.
+        self.judge.poll()
         for fault in faults:
             self.judge.outage(fault, began, time.monotonic())
         self._enter("two at once" if len(faults) > 1 else faults[0].name, faults, began, recovery)
