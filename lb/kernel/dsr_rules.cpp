@@ -1,6 +1,7 @@
 #include "lb/kernel/dsr_rules.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -29,7 +30,7 @@ constexpr const char* kLinkFamily = R"(  set vips_%ip% { type %address% . inet_s
   chain spread_%ip% { }
   chain errors_%ip% { }
 )";
-constexpr const char* kLinkJumps = R"(    ether saddr @peers %ip% dscp 46 accept
+constexpr const char* kLinkJumps = R"(    ether saddr @peers %ip% dscp { 44, 46 } accept
     %ip% daddr . tcp dport @vips_%ip% goto spread_%ip%
     %ip% daddr @addresses_%ip% %errors% jump errors_%ip%
 )";
@@ -47,14 +48,26 @@ add rule netdev %table% errors_%ip% %ip% dscp set 46 ether saddr set %mac% jump 
 )";
 
 // Of a VIP, `here` has this host's API server while that is healthy; of the host's own addresses it always
-// has it, so that the other hosts' health checks see both the rules and the API server.
+// has it, so that the other hosts' health checks see both the rules and the API server. `nearest` is the same
+// for clients on this host, and leaves out an API server that drains.
 constexpr const char* kHostRules = R"(add table %ip% %table%
 flush table %ip% %table%
 table %ip% %table% {
 %common%
   set vips { type %address% . inet_service; }
   map here { type %address% . inet_service : %address% . inet_service; }
+  map nearest { type %address% . inet_service : %address% . inet_service; }
   map slots { typeof numgen inc mod %turns% : %ip% daddr . tcp dport; }
+  map seconds { typeof numgen inc mod %size% : %ip% daddr; }
+  # A connection that isn't known here was in somebody else's bucket when it began, and may live on there: that
+  # host gets the packet, by its address and once. Who doesn't know it either lets the API server reset it.
+  chain second {
+    type filter hook prerouting priority -120; policy accept;
+    tcp flags & syn == 0 iifname "%interface%" %ip% daddr . tcp dport @vips ct state new,invalid %ip% dscp != 44 jump chance
+  }
+  chain chance {
+    %ip% dscp set 44 dup to jhash %ip% saddr . tcp sport mod %size% seed 0x66 map @seconds device "%interface%" drop
+  }
   chain prerouting {
     type nat hook prerouting priority -110; policy accept;
     meta l4proto tcp dnat %ip% to %ip% daddr . tcp dport map @here
@@ -62,7 +75,7 @@ table %ip% %table% {
   # Clients on this host: its own API server, or else one of the others.
   chain output {
     type nat hook output priority -110; policy accept;
-    meta l4proto tcp dnat %ip% to %ip% daddr . tcp dport map @here
+    meta l4proto tcp dnat %ip% to %ip% daddr . tcp dport map @nearest
     %ip% daddr . tcp dport @vips dnat %ip% to numgen inc mod %turns% map @slots
   }
   # The VIP is another host's where this one isn't the holder, and the packet would be passed on.
@@ -86,7 +99,7 @@ std::optional<std::string> macOf(const KernelOptions& options, const Endpoint& b
     return found->second;
 }
 
-/// A draining backend keeps its buckets: without state nobody could tell its old connections from new ones.
+/// A draining backend has no buckets, and keeps the connections that it has.
 bool takesPackets(const SnapshotEntry& entry) {
     return entry.usable || (entry.proven && !entry.reset);
 }
@@ -97,6 +110,44 @@ std::vector<const SnapshotEntry*> entriesOf(Family family, const Snapshot& snaps
         if (rules::isOf(family, entry.backend.endpoint)) entries.push_back(&entry);
     }
     return entries;
+}
+
+/// Which host has a bucket, for the hosts that `takes` says.
+std::vector<std::uint32_t> tableOf(const KernelOptions& options,
+                                   const std::vector<const SnapshotEntry*>& entries,
+                                   const Neighbours& neighbours,
+                                   const std::function<bool(const SnapshotEntry&)>& takes) {
+    std::vector<BucketOwner> owners;
+    owners.reserve(entries.size());
+    for (const SnapshotEntry* entry : entries) {
+        const Endpoint& endpoint = entry->backend.endpoint;
+        owners.push_back(
+            {.name = toString(endpoint), .usable = macOf(options, endpoint, neighbours) && takes(*entry)});
+    }
+    return bucketTable(owners, kDsrBuckets);
+}
+
+/// Of each bucket the host that a connection may be on which this host is given and doesn't know: the
+/// bucket's owner, if that is another; the one that drains and had it; the one that had it while this host
+/// was away.
+std::vector<std::string> seconds(const KernelOptions& options,
+                                 const std::vector<const SnapshotEntry*>& entries,
+                                 const Neighbours& neighbours) {
+    const auto self = [&](const SnapshotEntry& entry) { return isOwn(options, entry.backend.endpoint); };
+    const auto now = tableOf(options, entries, neighbours, &SnapshotEntry::usable);
+    const auto before = tableOf(options, entries, neighbours, takesPackets);
+    const auto without = tableOf(options, entries, neighbours,
+                                 [&](const SnapshotEntry& entry) { return entry.usable && !self(entry); });
+    std::vector<std::string> elements;
+    for (std::size_t bucket = 0; bucket < kDsrBuckets; ++bucket) {
+        for (const auto* table : {&now, &before, &without}) {
+            if (table->empty() || self(*entries[(*table)[bucket]])) continue;
+            elements.push_back(std::to_string(bucket) + " : " +
+                               entries[(*table)[bucket]]->backend.endpoint.address.to_string());
+            break;
+        }
+    }
+    return elements;
 }
 
 std::string replaceLinkElements(const KernelOptions& options, const char* kind, const std::string& name,
@@ -114,15 +165,13 @@ std::string linkContents(const KernelOptions& options, Family family, const Snap
         vips.push_back(rules::element(service));
         addresses.insert(service.address.to_string());
     }
-    std::vector<BucketOwner> owners;
+    const std::vector<const SnapshotEntry*> entries = entriesOf(family, snapshot);
     std::vector<std::string> macs;
-    for (const SnapshotEntry* entry : entriesOf(family, snapshot)) {
-        const auto mac = macOf(options, entry->backend.endpoint, neighbours);
-        owners.push_back({.name = toString(entry->backend.endpoint), .usable = mac && takesPackets(*entry)});
-        macs.push_back(mac.value_or(""));
-    }
+    macs.reserve(entries.size());
+    for (const SnapshotEntry* entry : entries)
+        macs.push_back(macOf(options, entry->backend.endpoint, neighbours).value_or(""));
     std::vector<std::string> slots;
-    const std::vector<std::uint32_t> table = bucketTable(owners, kDsrBuckets);
+    const std::vector<std::uint32_t> table = tableOf(options, entries, neighbours, &SnapshotEntry::usable);
     for (std::size_t bucket = 0; bucket < table.size(); ++bucket)
         slots.push_back(std::to_string(bucket) + " : " + macs[table[bucket]]);
     return replaceLinkElements(options, "set", "vips_" + ip, vips) +
@@ -136,27 +185,34 @@ std::string linkContents(const KernelOptions& options, Family family, const Snap
 }
 
 std::string hostContents(const KernelOptions& options, Family family, const Snapshot& snapshot,
-                         const std::vector<std::string>& counters) {
+                         const Neighbours& neighbours, const std::vector<std::string>& counters) {
+    const std::vector<const SnapshotEntry*> entries = entriesOf(family, snapshot);
     const SnapshotEntry* self = nullptr;
     std::vector<Endpoint> others;
-    for (const SnapshotEntry* entry : entriesOf(family, snapshot)) {
+    for (const SnapshotEntry* entry : entries) {
         if (isOwn(options, entry->backend.endpoint)) {
             self = entry;
         } else if (entry->usable) {
             others.push_back(entry->backend.endpoint);
         }
     }
-    const bool here = self && takesPackets(*self);
     std::vector<std::string> vips;
-    std::vector<std::string> map;
+    std::vector<std::string> here;
+    std::vector<std::string> nearest;
     for (const Endpoint& service : rules::only(family, options.services)) {
-        if (!isOwn(options, service)) vips.push_back(rules::element(service));
-        if (here || (self && isOwn(options, service)))
-            map.push_back(rules::element(service) + " : " + rules::element(self->backend.endpoint));
+        const bool always = isOwn(options, service);
+        if (!always) vips.push_back(rules::element(service));
+        if (!self) continue;
+        const std::string element = rules::element(service) + " : " + rules::element(self->backend.endpoint);
+        if (always || takesPackets(*self)) here.push_back(element);
+        if (always || self->usable) nearest.push_back(element);
     }
     const std::string ip = rules::word(family);
     return rules::replaceElements(ip, options.table, "set", "vips", vips) +
-           rules::replaceElements(ip, options.table, "map", "here", map) +
+           rules::replaceElements(ip, options.table, "map", "here", here) +
+           rules::replaceElements(ip, options.table, "map", "nearest", nearest) +
+           rules::replaceElements(ip, options.table, "map", "seconds",
+                                  seconds(options, entries, neighbours)) +
            rules::replaceElements(ip, options.table, "map", "slots", rules::turns(others)) +
            rules::commonContents(options, family, snapshot, counters);
 }
@@ -169,13 +225,10 @@ std::string dsrRules(const KernelOptions& options, const std::vector<Family>& fa
     std::string hosts;
     for (const Family family : families) {
         const std::vector<std::pair<const char*, std::string>> values{
-            {"common", rules::common(family)},
-            {"errors", family == Family::Ipv4 ? kErrors4 : kErrors6},
-            {"ip", rules::word(family)},
-            {"address", rules::addressType(family)},
-            {"table", options.table},
-            {"size", std::to_string(kDsrBuckets)},
-            {"turns", std::to_string(rules::kTurns)}};
+            {"common", rules::common(family)}, {"errors", family == Family::Ipv4 ? kErrors4 : kErrors6},
+            {"ip", rules::word(family)},       {"address", rules::addressType(family)},
+            {"table", options.table},          {"size", std::to_string(kDsrBuckets)},
+            {"interface", options.interface},  {"turns", std::to_string(rules::kTurns)}};
         link += rules::filled(kLinkFamily, values);
         jumps += rules::filled(kLinkJumps, values);
         hosts += rules::filled(kHostRules, values);
@@ -204,7 +257,7 @@ std::string dsrBackends(const KernelOptions& options, const std::vector<Family>&
     for (const Family family : families) {
         const auto existing = counters.find(rules::word(family));
         text += linkContents(options, family, snapshot, neighbours);
-        text += hostContents(options, family, snapshot,
+        text += hostContents(options, family, snapshot, neighbours,
                              existing == counters.end() ? std::vector<std::string>() : existing->second);
     }
     return text;

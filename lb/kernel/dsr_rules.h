@@ -7,6 +7,10 @@
 //
 // A packet is passed on once: marked (DSCP 46) and with this host's MAC as its source, it is taken as it is
 // by whoever gets it. So tables that disagree, as for a moment during a change, make no loop.
+//
+// A bucket that moves to another host that lives takes no connection with it: who gets a packet of a connection
+// that it doesn't know gives it a second chance, at the host that had the bucket before, with another mark
+// (DSCP 44) that nobody passes on.
 
 #include <cstddef>
 #include <map>

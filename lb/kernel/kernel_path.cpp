@@ -64,6 +64,7 @@ struct KernelPath::Impl {
     void put(bool whole);
     std::expected<void, std::string> write(bool whole);
     void look(const RulesetChange& change);
+    void tellMended(const std::string& by) const;
     void remember();
     bool lookAround();
     void complain();
@@ -153,7 +154,11 @@ std::expected<void, std::string> KernelPath::Impl::write(bool whole) {
         if (done) return done;
     }
     done = nft->run(ruleset->rules() + ruleset->contents(*snapshot, counters));
-    if (done) return done;
+    if (done) {
+        // They were gone before the news of it came.
+        if (!whole) tellMended("");
+        return done;
+    }
     // What stands there was made by another version, and can't be changed into this one's.
     std::string text;
     for (const std::string& family : ruleset->families()) {
@@ -195,8 +200,12 @@ void KernelPath::Impl::look(const RulesetChange& change) {
     });
     if (whole) return;
     put(true);
+    tellMended(change.by);
+}
+
+void KernelPath::Impl::tellMended(const std::string& by) const {
     tell(Severity::Warning, "somebody changed the balancer's rules; they are mended",
-         {{"table", options.table}, {"by", change.by.empty() ? "unknown" : change.by}});
+         {{"table", options.table}, {"by", by.empty() ? "unknown" : by}});
 }
 
 bool KernelPath::Impl::lookAround() {

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from lab import PATIENCE, Lab, merged
+from lab.agent import binary
 from lab.wire import Capture
 from scapy.all import IP, TCP, Ether
 
@@ -26,6 +27,7 @@ class Site:
         self.backends = {host.name: host.backend(tls=False) for host in self.hosts}
         self.client = lab.host("client", "10.10.1.20", ipv6="fd00:10::20/64" if ipv6 else None)
         self.by_name = {host.name: host for host in self.hosts}
+        self.connections = []
 
     def configuration(self, **changes):
         backends = [f"[{address}]:6443" if ":" in address else f"{address}:6443" for address in self.addresses]
@@ -46,7 +48,24 @@ class Site:
         for host in self.hosts:
             self.lab.wait_for(lambda: len(host.agent.up()) == 3, 15, f"three backends that are up for {host.name}")
         self.lab.wait_for(lambda: self.hosts[0].holds(self.vip), 10, "the VIP on master1")
+        self.settle(NAMES)
         return self
+
+    def slots(self, host):
+        """{bucket: MAC}, the table by which this host would spread connections if it held the VIP"""
+        name = "slots_ip6" if ":" in self.vip else "slots_ip"
+        listed = json.loads(host.run("nft", "-j", "list", "map", "netdev", TABLE, name))["nftables"]
+        return {bucket: owner for each in listed if "map" in each for bucket, owner in each["map"].get("elem", [])}
+
+    def settle(self, names, hosts=None):
+        """Waits until the kernel's tables say on all these hosts that exactly `names` get connections."""
+        macs = {mac(self.by_name[name]) for name in names}
+
+        def settled():
+            tables = [self.slots(host) for host in hosts or self.hosts]
+            return set(tables[0].values()) == macs and all(table == tables[0] for table in tables)
+
+        self.lab.wait_for(settled, 10, f"tables of {', '.join(names)} on all hosts")
 
     def name(self, host=None, timeout=5):
         return (host or self.client).http_get(self.vip, PORT, "/", timeout=timeout)[1]
@@ -56,6 +75,7 @@ class Site:
         found = []
         for _ in range(count):
             connection = self.client.connect(self.vip, PORT)
+            self.connections.append(connection)
             found.append((connection, ask(connection)))
         return found
 
@@ -68,7 +88,10 @@ def lab():
 
 @pytest.fixture
 def site(lab):
-    return Site(lab).start()
+    made = Site(lab)
+    yield made.start()
+    for connection in made.connections:
+        connection.close()
 
 
 def ask(connection):
@@ -144,7 +167,8 @@ def test_no_connection_to_a_surviving_host_is_lost_with_the_holder(site, how):
         holder.cut_link(silently=True)
     site.lab.wait_for(lambda: any(host.holds(VIP) for host in site.hosts[1:]), 10, "a new holder")
     # And the table changes at the same time.
-    site.lab.wait_for(lambda: all(len(host.agent.up()) == 2 for host in site.hosts[1:]) or how == "killed", 10, "the loss to be noticed")
+    if how != "killed":
+        site.settle(NAMES[1:], site.hosts[1:])
     alive, lost = survivors(found, set(NAMES) - lost_with_it)
     print(f"holder {how}: {alive} connections to surviving hosts went on, {lost} were lost ({time.monotonic() - began:.1f} s)")
     assert lost == 0 and alive > 600
@@ -160,21 +184,41 @@ def test_no_connection_to_a_surviving_host_is_lost_with_the_holder(site, how):
                 continue
             reset += 1
         assert reset == len(gone)
-    for connection, _ in found:
-        connection.close()
 
 
-def test_a_host_whose_api_server_is_down_gets_nothing_and_comes_back(site):
+def test_a_host_whose_api_server_is_down_gets_nothing_and_comes_back_without_loss(site):
     found = site.open(90)
     site.backends["master3"].kill()
-    site.lab.wait_for(lambda: all(len(host.agent.up()) == 2 for host in site.hosts), 10, "the loss to be noticed")
+    site.settle(NAMES[:2])
     assert {site.name() for _ in range(30)} == {"master1", "master2"}
     alive, lost = survivors(found, {"master1", "master2"})
     assert lost == 0 and alive > 30
+    # In buckets that are master3's again, once it is back.
+    meanwhile = site.open(150)
     site.backends["master3"] = site.hosts[2].backend(tls=False)
-    site.lab.wait_for(lambda: "master3" in {site.name() for _ in range(30)}, 10, "master3 to serve again")
-    alive, lost = survivors(found, {"master1", "master2"})
-    assert lost == 0
+    site.settle(NAMES)
+    assert "master3" in {site.name() for _ in range(30)}
+    assert survivors(found, {"master1", "master2"}) == (alive, 0)
+    assert survivors(meanwhile, set(NAMES)) == (150, 0)
+    # And whoever gets the VIP then sends them where they are.
+    site.hosts[0].cut_link(silently=True)
+    site.lab.wait_for(lambda: any(host.holds(VIP) for host in site.hosts[1:]), 10, "a new holder")
+    alive, lost = survivors(meanwhile, {"master2"})
+    assert lost == 0 and alive > 40
+
+
+def test_a_draining_host_keeps_its_connections_and_gets_no_new_ones(site):
+    found = site.open(90)
+    for host in site.hosts:
+        host.run(binary(), "drain", "10.10.1.85:6443")
+    site.settle(NAMES[:2])
+    assert {site.name() for _ in range(40)} == {"master1", "master2"}
+    assert survivors(found, set(NAMES)) == (90, 0)
+    assert site.name(site.hosts[2]) != "master3", "its own clients go elsewhere, too"
+    for host in site.hosts:
+        host.run(binary(), "undrain", "10.10.1.85:6443")
+    site.settle(NAMES)
+    assert survivors(found, set(NAMES)) == (90, 0)
 
 
 def test_tables_that_disagree_make_no_loop(lab):
@@ -224,7 +268,7 @@ def test_icmp_errors_about_packets_to_clients_reach_the_host_with_the_connection
 
 
 def test_a_clean_stop_leaves_nothing(site):
-    found = site.open(30)
+    site.open(30)
     for host in site.hosts:
         assert TABLE in host.run("nft", "list", "ruleset")
     for host in site.hosts:
@@ -232,8 +276,6 @@ def test_a_clean_stop_leaves_nothing(site):
         assert host.run("nft", "list", "ruleset").strip() == ""
         # Beside the probes of the other hosts.
         assert [line for line in host.run("conntrack", "-L", "-p", "tcp").splitlines() if f"dst={VIP} " in line] == []
-    for connection, _ in found:
-        connection.close()
 
 
 def test_flushed_rules_are_mended(site):

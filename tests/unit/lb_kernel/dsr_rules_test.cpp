@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <sstream>
+
 namespace fairlead::lb {
 namespace {
 
@@ -75,11 +78,65 @@ TEST(DsrRules, AHostThatIsDownIsLeftOutByAllAndTakesNothingItself) {
               " here { 10.10.1.108 . 16443 : 10.10.1.83 . 6443, 10.10.1.83 . 16443 : 10.10.1.83 . 6443 }");
 }
 
-TEST(DsrRules, ADrainingHostKeepsItsBuckets) {
+/// bucket → what a map's line says of it
+std::map<int, std::string> buckets(const std::string& line) {
+    std::map<int, std::string> result;
+    std::istringstream elements(line.substr(line.find('{') + 1));
+    int bucket = 0;
+    for (std::string colon, value; elements >> bucket >> colon >> value; elements.ignore(1))
+        result[bucket] = value.substr(0, value.find(','));
+    return result;
+}
+
+std::string addressOf(const std::string& mac) {
+    return "10.10.1." + std::to_string(82 + (mac.back() - '0'));
+}
+
+TEST(DsrRules, AHostThatIsBackAsksTheOneThatHadItsBucketsMeanwhile) {
+    Host without(1);
+    without.snapshot.entries[2].usable = false;
+    without.snapshot.entries[2].reset = true;
+    const auto meanwhile = buckets(without.line("slots_ip"));
+    const auto now = buckets(Host(3).line("slots_ip"));
+    const auto seconds = buckets(Host(3).line("seconds"));
+    ASSERT_EQ(seconds.size(), kDsrBuckets);
+    for (const auto& [bucket, mac] : now) {
+        // What isn't its own at all is better asked of the owner: another host's table may be the newer one.
+        const std::string& asked = mac == macOf(3) ? meanwhile.at(bucket) : mac;
+        EXPECT_EQ(seconds.at(bucket), addressOf(asked)) << bucket;
+    }
+}
+
+TEST(DsrRules, ADrainingHostHasNoBucketsAndIsAskedForWhatItStillHas) {
+    const auto before = buckets(Host(1).line("slots_ip"));
     Host host(1);
-    const std::string before = host.line("slots_ip");
     host.snapshot.entries[2].usable = false;
-    EXPECT_EQ(host.line("slots_ip"), before);
+    EXPECT_THAT(host.line("slots_ip"), Not(HasSubstr(macOf(3))));
+    const auto now = buckets(host.line("slots_ip"));
+    const auto seconds = buckets(host.line("seconds"));
+    int taken = 0;
+    for (const auto& [bucket, mac] : before) {
+        if (mac != macOf(3) || now.at(bucket) != macOf(1)) continue;
+        EXPECT_EQ(seconds.at(bucket), addressOf(macOf(3)));
+        ++taken;
+    }
+    EXPECT_GT(taken, 1000);
+
+    Host draining(3);
+    draining.snapshot.entries[2].usable = false;
+    EXPECT_THAT(draining.line("here"), HasSubstr("10.10.1.108 . 16443")) << "its connections go on";
+    EXPECT_THAT(draining.line("nearest"), Not(HasSubstr("10.10.1.108 . 16443")))
+        << "its own clients go elsewhere";
+}
+
+TEST(DsrRules, AHostAloneHasNobodyToAsk) {
+    Host host(1);
+    for (const int down : {1, 2}) {
+        host.snapshot.entries[down].usable = false;
+        host.snapshot.entries[down].reset = true;
+    }
+    EXPECT_EQ(host.line("seconds"), "");
+    EXPECT_THAT(host.contents(), HasSubstr("flush map ip fairlead_51 seconds\n"));
 }
 
 TEST(DsrRules, AHostWithoutAKnownMacIsLeftOutAndNamed) {
@@ -95,7 +152,7 @@ TEST(DsrRules, PacketsOfOtherHostsOwnAddressesAreNotSpread) {
 
 TEST(DsrRules, WhatAPeerHasMarkedIsTakenBeforeAnythingElse) {
     const std::string text = dsrRules(Host(1).options, {Family::Ipv4});
-    EXPECT_LT(text.find("ether saddr @peers ip dscp 46 accept"), text.find("goto spread_ip"));
+    EXPECT_LT(text.find("ether saddr @peers ip dscp { 44, 46 } accept"), text.find("goto spread_ip"));
     EXPECT_THAT(text, Not(HasSubstr("%")));
     EXPECT_THAT(Host(1).contents(), Not(HasSubstr("%")));
 }
