@@ -31,7 +31,6 @@ from chaos.site import Site  # noqa: E402
 PERIOD = 10.0
 CHURN = 20.0  # seconds from one change of a Node to the next
 RESTART = 300.0  # seconds from one API server's restart to the next
-WARM_UP = 0.2  # the part of the run that isn't judged: caches fill, the first of everything
 FIELDS = ("resident_mb", "descriptors", "cpu_percent", "connections", "log_bytes")
 
 
@@ -79,9 +78,9 @@ class Sampler:
         with open(f"{base}.svg", "w") as file:
             file.write(svg(self.times, panels))
 
-    def verdicts(self):
-        """(what, flat?, figures): the second quarter of what is judged beside the last one, so that a start's growth doesn't count."""
-        first = int(len(self.times) * WARM_UP)
+    def verdicts(self, warm_up):
+        """(what, flat?, figures): the first quarter after the warm-up, in seconds, beside the last one."""
+        first = next(index for index, at in enumerate(self.times) if at > self.times[0] + warm_up)
         quarter = max(1, (len(self.times) - first) // 4)
         early, late = slice(first, first + quarter), slice(-quarter, None)
         for name, fields in self.samples.items():
@@ -128,6 +127,10 @@ def main():
     parser.add_argument("--output", default="soak", help="FILE.csv and FILE.svg")
     parser.add_argument("--restart-every", type=float, default=RESTART, help="seconds between restarts of API servers")
     options = parser.parse_args()
+    # An agent whose API server goes for the first time opens its first watch elsewhere, once and for all 2.5 MB.
+    warm_up = options.hosts * options.restart_every + 30
+    if options.minutes * 60 < 2 * warm_up:
+        parser.error(f"half of the run must remain when each API server has been restarted once: --minutes {2 * warm_up / 60:g} at least, or --restart-every less")
     with Site(options.hosts, options.data_path) as site:
         runner = Runner(site, 1, f"{options.output}-logs", (), lambda line: print(line, flush=True))
         try:
@@ -142,7 +145,8 @@ def main():
                 if action == steady.restart and steady._stranger:
                     steady.churn()  # so that every backend can be up again after the restart
                 action()
-                due[action] = max(due[action] + periods[action], time.monotonic())
+                while due[action] <= time.monotonic():
+                    due[action] += periods[action]
                 if action == sampler.take:
                     sampler.write(options.output)
             if steady._stranger:
@@ -150,7 +154,7 @@ def main():
             for line in runner.finish():
                 print(line, flush=True)
             flat = True
-            for what, good, figures in sampler.verdicts():
+            for what, good, figures in sampler.verdicts(warm_up):
                 flat = flat and good
                 print(f"{'flat' if good else 'NOT FLAT':<10}{what}: {figures}", flush=True)
         finally:
