@@ -41,6 +41,7 @@ class Judge:
         self.violations = []
         self.context = "before the first fault"
         self._told = set()
+        self._lags_judged = self._lists_judged = 0.0  # up to when
         self._no_service = []  # (start, end) in which by a fault's definition no service is owed
         self._first = {}  # agent's pid → (loose descriptors, resident memory) at its first quiet point
 
@@ -96,10 +97,13 @@ class Judge:
         self.site.hearing.forget(now - 120)
 
     def _hangs(self):
-        for at, lag, who in self.clients.watch.lags(time.monotonic() - 5):
+        # All that is new since the last look: an injection may have taken a while.
+        for at, lag, who in self.clients.watch.lags(self._lags_judged):
+            self._lags_judged = at
             if lag > HANG and self.owed(at - lag, at) > HANG:
                 self.violation("hanging client", f"watch {who} saw nothing for {lag:.1f} s although something happened", round((at - lag) / 10))
-        for start, end, outcome in self.clients.bulk.between(time.monotonic() - 5):
+        for start, end, outcome in self.clients.bulk.between(self._lists_judged):
+            self._lists_judged = end
             if outcome == "TimeoutError" and self.owed(start, end) > HANG:
                 self.violation("hanging client", f"a LIST came to no end in {end - start:.1f} s", start)
 
