@@ -2,7 +2,8 @@
 # Everything that must pass before a change lands, on a bare Debian 12 as root. It installs what it needs.
 #
 #   tests/run.sh              what must pass, about half an hour on two cores the first time
-#   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, simulate, image, system-asan and system-tsan
+#   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, simulate, image, chaos, soak,
+#                             sabotage, system-asan and system-tsan
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
 set -uo pipefail
@@ -81,12 +82,16 @@ run_pytest() {
     FAIRLEAD=$PWD/build/$preset/fairlead FAIRLEAD_TEST_PATIENCE=$patience \
         /usr/bin/python3 -m pytest -o cache_dir="$PWD/build/pytest" -ra "$@"
 }
-run_system() { system_tests release 1 tests/lab tests/wire tests/cluster; }
+run_system() { system_tests release 1 tests/lab tests/wire tests/cluster tests/chaos; }
 run_system-asan() { build_preset asan && system_tests asan 3 tests/wire tests/cluster; }
 run_system-tsan() { build_preset tsan && system_tests tsan 4 tests/wire; }
 # The image by its Dockerfile, run as its pod by podman (docs/image.md).
 run_image() { tests/setup.sh image && system_tests release 1 tests/image; }
 run_demo() { tests/demo.sh; }
+# docs/chaos.md
+run_chaos() { tests/chaos/chaos.py --faults "${CHAOS_FAULTS:-500}" --minutes "${CHAOS_MINUTES:-60}"; }
+run_soak() { tests/chaos/soak.py --minutes "${SOAK_MINUTES:-120}" --output "$logs/soak"; }
+run_sabotage() { tests/chaos/sabotage.py; }
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=("${all_steps[@]}")
