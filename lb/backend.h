@@ -37,6 +37,8 @@ struct ProbeResult {
     bool notReady = false;
     /// Not ready, and yet alive, as /livez says.
     bool alive = false;
+    /// Not ok: it took the connection, and didn't answer in time.
+    bool slow = false;
     std::string detail;                 ///< "200 OK" or why it failed, e.g. "connect: Connection refused"
     std::chrono::microseconds took{0};  ///< from connect to the verdict
 };

@@ -100,12 +100,29 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
 
     HealthChange change{
         .backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
+    const bool known = member.health == Health::Up || member.health == Health::Draining;
+    if (seen == Health::Down && result.slow && known && member.streak < kPatienceWithSlow * fall_ &&
+        strained(endpoint, now)) {
+        if (member.health == Health::Draining) return std::nullopt;
+        change.to = Health::Draining;
+        change.detail += "; slow after the load has moved: it keeps its connections for now";
+    } else {
+        member.streak = 0;
+    }
     if (member.health == Health::Down) member.returned = now;
-    member.health = seen;
+    member.health = change.to;
     member.since = now;
-    member.streak = 0;
     changed();
     return change;
+}
+
+bool BackendPool::strained(const Endpoint& endpoint, TimePoint now) const {
+    return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+        const Member& other = entry.second;
+        if (entry.first == endpoint) return false;
+        return (other.health == Health::Down && now - other.since < kStrain) ||
+               (other.returned && now - *other.returned < kStrain);
+    });
 }
 
 void BackendPool::presumeUp(const std::vector<Endpoint>& endpoints, TimePoint now) {
@@ -123,7 +140,7 @@ bool BackendPool::suspect(const Endpoint& endpoint) {
     if (found == members_.end() || found->second.health == Health::Down) return false;
     Member& member = found->second;
     if (std::exchange(member.seen, Health::Down) != Health::Down) member.streak = 0;
-    member.streak = std::min(member.streak + 1, fall_ - 1);
+    if (member.streak + 1 < fall_) ++member.streak;
     return true;
 }
 

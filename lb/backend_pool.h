@@ -9,6 +9,11 @@
 // member that stays in a new list keeps its health. If every member is down, all are usable again (fall open)
 // and none is to be reset.
 //
+// Slow isn't dead where the others' clients have just been moved: while another member went down or came back
+// within kStrain, one that takes connections and answers too late drains after `fall` failures, and goes down
+// after kPatienceWithSlow times as many. To reset all its connections would move them to the next one, and
+// that over the edge as well.
+//
 // Failures of real traffic count towards `fall` as well, but the last one that takes a member down must be a
 // probe's: with traffic failing, one failed probe is enough, and without one nothing goes down.
 //
@@ -55,6 +60,9 @@ struct BackendView {
     bool draining = false;  ///< by the list or by drain()
 };
 
+inline constexpr std::chrono::seconds kStrain{60};
+inline constexpr unsigned kPatienceWithSlow = 3;
+
 class BackendPool {
   public:
     /// `rise`, `fall` >= 1.
@@ -98,6 +106,8 @@ class BackendPool {
 
   private:
     [[nodiscard]] unsigned needed(Health from, Health to) const;
+    /// Another one than this went down or came back not long ago.
+    [[nodiscard]] bool strained(const Endpoint& endpoint, TimePoint now) const;
 
     struct Member {
         Backend backend;

@@ -256,7 +256,9 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     void timerExpired() {
         if (over()) return close();  // the time for an orderly end is up
-        fail("timeout after " + describe(request_.timeout) + " during " + toString(stage_));
+        finish({.ok = false,
+                .slow = stage_ != Stage::Connect,
+                .detail = "timeout after " + describe(request_.timeout) + " during " + toString(stage_)});
     }
 
     [[nodiscard]] bool over() const { return !callback_; }

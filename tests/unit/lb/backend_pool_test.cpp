@@ -45,6 +45,75 @@ TEST(BackendPool, TheFirstResultDecidesAlone) {
     EXPECT_EQ(down->detail, "connect: Connection refused");
 }
 
+const ProbeResult kSlow{.ok = false, .slow = true, .detail = "timeout after 2s during tls handshake"};
+
+/// Two that are up, and one that has just gone down.
+BackendPool strainedPool() {
+    BackendPool pool(2, 2);
+    pool.setMembers({backend(83), backend(84), backend(85)}, at(0));
+    for (const int host : {83, 84, 85})
+        pool.report(backend(host).endpoint, kGood, at(0));
+    pool.report(backend(85).endpoint, kBad, at(1));
+    pool.report(backend(85).endpoint, kBad, at(2));
+    return pool;
+}
+
+TEST(BackendPool, ASlowMemberGoesDownLikeADeadOneWhileNothingHasMoved) {
+    BackendPool pool = strainedPool();
+    const Endpoint endpoint = backend(83).endpoint;
+    EXPECT_FALSE(pool.report(endpoint, kSlow, at(70)));
+    ASSERT_TRUE(pool.report(endpoint, kSlow, at(71)));
+    EXPECT_EQ(healthOf(pool, backend(83)), Health::Down);
+}
+
+TEST(BackendPool, AMemberThatIsSlowRightAfterAnotherOneWentDownKeepsItsConnections) {
+    BackendPool pool = strainedPool();
+    const Endpoint endpoint = backend(83).endpoint;
+    EXPECT_FALSE(pool.report(endpoint, kSlow, at(3)));
+    const auto change = pool.report(endpoint, kSlow, at(4));
+    ASSERT_TRUE(change);
+    EXPECT_EQ(change->to, Health::Draining);
+    EXPECT_FALSE(pool.snapshot()->entries[0].usable) << "no new connections";
+    EXPECT_FALSE(pool.snapshot()->entries[0].reset);
+    for (int second = 5; second < 8; ++second)
+        EXPECT_FALSE(pool.report(endpoint, kSlow, at(second)));
+    const auto down = pool.report(endpoint, kSlow, at(8));
+    ASSERT_TRUE(down) << "three times as many failures";
+    EXPECT_EQ(down->from, Health::Draining);
+    EXPECT_EQ(down->to, Health::Down);
+    EXPECT_TRUE(pool.snapshot()->entries[0].reset);
+}
+
+TEST(BackendPool, ASlowMemberThatAnswersInTimeAgainIsUpAtOnce) {
+    BackendPool pool = strainedPool();
+    const Endpoint endpoint = backend(83).endpoint;
+    pool.report(endpoint, kSlow, at(3));
+    pool.report(endpoint, kSlow, at(4));
+    const auto up = pool.report(endpoint, kGood, at(5));
+    ASSERT_TRUE(up);
+    EXPECT_EQ(up->to, Health::Up);
+    EXPECT_TRUE(pool.snapshot()->entries[0].usable);
+}
+
+TEST(BackendPool, ADeadMemberGoesDownAtOnceWhateverHasMoved) {
+    BackendPool pool = strainedPool();
+    const Endpoint endpoint = backend(83).endpoint;
+    pool.report(endpoint, kSlow, at(3));
+    pool.report(endpoint, kSlow, at(4));
+    ASSERT_TRUE(pool.report(endpoint, kBad, at(5))) << "it drained; now it refuses connections";
+    EXPECT_EQ(healthOf(pool, backend(83)), Health::Down);
+}
+
+TEST(BackendPool, AMemberThatCameBackALittleAgoIsAStrainAsWell) {
+    BackendPool pool = strainedPool();
+    pool.report(backend(85).endpoint, kGood, at(100));
+    pool.report(backend(85).endpoint, kGood, at(101));
+    pool.report(backend(83).endpoint, kSlow, at(110));
+    const auto change = pool.report(backend(83).endpoint, kSlow, at(111));
+    ASSERT_TRUE(change);
+    EXPECT_EQ(change->to, Health::Draining);
+}
+
 TEST(BackendPool, FallAndRiseCountResultsInARow) {
     BackendPool pool(2, 3);
     const Endpoint endpoint = backend(83).endpoint;
