@@ -256,7 +256,8 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     void timerExpired() {
         if (over()) return close();  // the time for an orderly end is up
-        finish({.ok = false,
+        close();
+        report({.ok = false,
                 .slow = stage_ != Stage::Connect,
                 .detail = "timeout after " + describe(request_.timeout) + " during " + toString(stage_)});
     }

@@ -147,6 +147,7 @@ TEST_F(Probe, AFullBacklogTimesOutDuringConnect) {
     const auto result = probe(request);
     EXPECT_FALSE(result.ok);
     EXPECT_EQ(result.detail, "timeout after 100ms during connect");
+    EXPECT_FALSE(result.slow) << "nobody took the connection";
     for (const int filler : fillers)
         ::close(filler);
 }
@@ -537,7 +538,9 @@ TEST_F(Probe, HttpTimesOutOnATrickle) {
     });
     auto request = plain(server.endpoint(), lb::HealthCheckType::Http);
     request.timeout = 150ms;
-    EXPECT_EQ(probe(request).detail, "timeout after 150ms during response");
+    const lb::ProbeResult result = probe(request);
+    EXPECT_EQ(result.detail, "timeout after 150ms during response");
+    EXPECT_TRUE(result.slow);
 }
 
 // --- https
