@@ -267,19 +267,6 @@ def test_icmp_errors_about_packets_to_clients_reach_the_host_with_the_connection
         assert status == 200 and len(text) == 300000
 
 
-def test_on_a_bridge_the_agent_says_what_to_take_instead(lab):
-    site = Site(lab)
-    host = site.hosts[0]
-    host.ip("link", "add", "br0", "type", "bridge", "forward_delay", "0")
-    host.ip("address", "flush", "dev", "eth0")
-    host.ip("link", "set", "eth0", "master", "br0")
-    host.ip("link", "set", "br0", "up")
-    host.ip("address", "add", f"{host.address}/24", "dev", "br0")
-    agent = host.start_agent(site.configuration(), wait=False)
-    assert agent.popen.wait(10 * PATIENCE) == 1
-    assert "br0 is a bridge, and dsr can't work on one: take dataPath: nat" in agent.text()
-
-
 def test_a_clean_stop_leaves_nothing(site):
     site.open(30)
     for host in site.hosts:
