@@ -100,9 +100,8 @@ std::optional<HealthChange> BackendPool::report(const Endpoint& endpoint, const 
 
     HealthChange change{
         .backend = member.backend, .from = member.health, .to = seen, .detail = result.detail};
-    const bool known = member.health == Health::Up || member.health == Health::Draining;
-    if (seen == Health::Down && result.slow && known && member.streak < kPatienceWithSlow * fall_ &&
-        strained(endpoint, now)) {
+    if (seen == Health::Down && result.slow && member.health != Health::Unknown &&
+        member.streak < kPatienceWithSlow * fall_ && strained(endpoint, now)) {
         if (member.health == Health::Draining) return std::nullopt;
         change.to = Health::Draining;
         change.detail += "; slow after the load has moved: it keeps its connections for now";

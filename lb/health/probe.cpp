@@ -256,10 +256,8 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
 
     void timerExpired() {
         if (over()) return close();  // the time for an orderly end is up
-        close();
-        report({.ok = false,
-                .slow = stage_ != Stage::Connect,
-                .detail = "timeout after " + describe(request_.timeout) + " during " + toString(stage_)});
+        fail("timeout after " + describe(request_.timeout) + " during " + toString(stage_),
+             stage_ != Stage::Connect);
     }
 
     [[nodiscard]] bool over() const { return !callback_; }
@@ -270,9 +268,9 @@ class Probe final : public RunningProbe::Job, public std::enable_shared_from_thi
         std::exchange(callback_, nullptr)(std::move(result));
     }
 
-    void fail(std::string detail) {
+    void fail(std::string detail, bool slow = false) {
         close();
-        report({.ok = false, .detail = std::move(detail)});
+        report({.ok = false, .slow = slow, .detail = std::move(detail)});
     }
 
     /// Reports at once and closes after an orderly end, which gets kDrainTime.

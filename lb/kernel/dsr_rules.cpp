@@ -132,9 +132,8 @@ std::vector<std::uint32_t> tableOf(const KernelOptions& options,
 /// was away.
 std::vector<std::string> seconds(const KernelOptions& options,
                                  const std::vector<const SnapshotEntry*>& entries,
-                                 const Neighbours& neighbours) {
+                                 const Neighbours& neighbours, const std::vector<std::uint32_t>& now) {
     const auto self = [&](const SnapshotEntry& entry) { return isOwn(options, entry.backend.endpoint); };
-    const auto now = tableOf(options, entries, neighbours, &SnapshotEntry::usable);
     const auto before = tableOf(options, entries, neighbours, takesPackets);
     const auto without = tableOf(options, entries, neighbours,
                                  [&](const SnapshotEntry& entry) { return entry.usable && !self(entry); });
@@ -155,8 +154,10 @@ std::string replaceLinkElements(const KernelOptions& options, const char* kind, 
     return rules::replaceElements("netdev", options.table, kind, name, elements);
 }
 
-std::string linkContents(const KernelOptions& options, Family family, const Snapshot& snapshot,
-                         const Neighbours& neighbours) {
+/// `table`: of the usable ones among the entries, for this function and the next.
+std::string linkContents(const KernelOptions& options, Family family,
+                         const std::vector<const SnapshotEntry*>& entries, const Neighbours& neighbours,
+                         const std::vector<std::uint32_t>& table) {
     const std::string ip = rules::word(family);
     std::vector<std::string> vips;
     std::set<std::string> addresses;
@@ -165,13 +166,11 @@ std::string linkContents(const KernelOptions& options, Family family, const Snap
         vips.push_back(rules::element(service));
         addresses.insert(service.address.to_string());
     }
-    const std::vector<const SnapshotEntry*> entries = entriesOf(family, snapshot);
     std::vector<std::string> macs;
     macs.reserve(entries.size());
     for (const SnapshotEntry* entry : entries)
         macs.push_back(macOf(options, entry->backend.endpoint, neighbours).value_or(""));
     std::vector<std::string> slots;
-    const std::vector<std::uint32_t> table = tableOf(options, entries, neighbours, &SnapshotEntry::usable);
     for (std::size_t bucket = 0; bucket < table.size(); ++bucket)
         slots.push_back(std::to_string(bucket) + " : " + macs[table[bucket]]);
     return replaceLinkElements(options, "set", "vips_" + ip, vips) +
@@ -185,8 +184,8 @@ std::string linkContents(const KernelOptions& options, Family family, const Snap
 }
 
 std::string hostContents(const KernelOptions& options, Family family, const Snapshot& snapshot,
-                         const Neighbours& neighbours, const std::vector<std::string>& counters) {
-    const std::vector<const SnapshotEntry*> entries = entriesOf(family, snapshot);
+                         const std::vector<const SnapshotEntry*>& entries, const Neighbours& neighbours,
+                         const std::vector<std::uint32_t>& table, const std::vector<std::string>& counters) {
     const SnapshotEntry* self = nullptr;
     std::vector<Endpoint> others;
     for (const SnapshotEntry* entry : entries) {
@@ -212,7 +211,7 @@ std::string hostContents(const KernelOptions& options, Family family, const Snap
            rules::replaceElements(ip, options.table, "map", "here", here) +
            rules::replaceElements(ip, options.table, "map", "nearest", nearest) +
            rules::replaceElements(ip, options.table, "map", "seconds",
-                                  seconds(options, entries, neighbours)) +
+                                  seconds(options, entries, neighbours, table)) +
            rules::replaceElements(ip, options.table, "map", "slots", rules::turns(others)) +
            rules::commonContents(options, family, snapshot, counters);
 }
@@ -256,8 +255,10 @@ std::string dsrBackends(const KernelOptions& options, const std::vector<Family>&
     text += copies + neighbours.own + "\n";
     for (const Family family : families) {
         const auto existing = counters.find(rules::word(family));
-        text += linkContents(options, family, snapshot, neighbours);
-        text += hostContents(options, family, snapshot, neighbours,
+        const auto entries = entriesOf(family, snapshot);
+        const auto table = tableOf(options, entries, neighbours, &SnapshotEntry::usable);
+        text += linkContents(options, family, entries, neighbours, table);
+        text += hostContents(options, family, snapshot, entries, neighbours, table,
                              existing == counters.end() ? std::vector<std::string>() : existing->second);
     }
     return text;

@@ -39,6 +39,13 @@ constexpr std::chrono::seconds kReadBack{60};
 /// How long statistics() waits for new figures before it gives the old ones.
 constexpr std::chrono::milliseconds kPatience{250};
 
+/// The families of the tables that have counters.
+std::vector<std::string> counted(const Ruleset& ruleset) {
+    std::vector<std::string> families = ruleset.families();
+    std::erase(families, "netdev");
+    return families;
+}
+
 }  // namespace
 
 struct KernelPath::Impl {
@@ -147,8 +154,7 @@ void KernelPath::Impl::begin() {
 std::expected<void, std::string> KernelPath::Impl::write(bool whole) {
     Ruleset::Counters counters;
     lookAround();
-    for (const std::string& family : ruleset->families()) {
-        if (family == "netdev") continue;  // has none
+    for (const std::string& family : counted(*ruleset)) {
         // What can't be read stays, and is deleted with the next change.
         const auto there = readCounters(family, options.table);
         if (!there) continue;
@@ -261,8 +267,7 @@ void KernelPath::Impl::endGone() {
 void KernelPath::Impl::refresh() {
     std::map<Endpoint, BackendStatistics> backends;
     ProxyStatistics next;
-    for (const std::string& family : ruleset->families()) {
-        if (family == "netdev") continue;  // has none
+    for (const std::string& family : counted(*ruleset)) {
         const auto counters = readCounters(family, options.table);
         if (!counters) {
             tell(Severity::Warning, "connections can't be counted", {{"cause", counters.error()}});
