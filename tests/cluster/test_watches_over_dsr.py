@@ -8,6 +8,7 @@ import time
 import pytest
 from lab import PATIENCE, ControlPlane, Lab, find_apiserver
 from lab.certificates import SUPER_ADMIN
+from lab.dsr import settle
 
 VIP = "10.10.1.108"
 PORT = 16443
@@ -71,19 +72,10 @@ class Cluster:
                 "backends": {"static": [f"{each.address}:6443" for each in self.hosts]},
             })  # fmt: skip
 
-    def slots(self, host):
-        listed = json.loads(host.run("nft", "-j", "list", "map", "netdev", "fairlead_51", "slots_ip"))["nftables"]
-        return {bucket: owner for each in listed if "map" in each for bucket, owner in each["map"].get("elem", [])}
-
     def settle(self, names):
-        """Waits until the kernel's tables of these hosts agree that these hosts, and no others, get connections."""
+        """Waits until the tables of these hosts agree that these hosts, and no others, get connections."""
         hosts = [host for host in self.hosts if host.name in names]
-
-        def settled():
-            tables = [self.slots(host) for host in hosts]
-            return len(set(tables[0].values())) == len(hosts) and all(table == tables[0] for table in tables)
-
-        self.lab.wait_for(settled, 30, f"tables of {', '.join(names)}")
+        settle(hosts, hosts, timeout=30)
 
     def whole(self):
         for host in self.hosts:

@@ -49,6 +49,11 @@ class Host:
         """Passes packets on, as every Kubernetes host does."""
         self.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
+    @property
+    def mac(self):
+        """eth0's."""
+        return self.ip("-br", "link", "show", "eth0").split()[2]
+
     def holds(self, address):
         return address in addresses.held(self.namespace)
 

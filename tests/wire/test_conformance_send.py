@@ -23,7 +23,7 @@ class Seen:
 
     def __init__(self, lab, version, addresses, vrrp):
         host = lab.host("router", OWN, ipv6="2001:db8::83/64")
-        self.mac = host.ip("-br", "link", "show", "eth0").split()[2]
+        self.mac = host.mac
         with Capture(host, "ip proto 112 or ip6 proto 112 or arp or icmp6") as capture:
             agent = host.start_agent({
                 "vip": {"addresses": addresses}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]},

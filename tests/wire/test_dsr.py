@@ -1,18 +1,17 @@
 """The data path dsr: three hosts spread connections below IP, and no connection to a surviving host is lost when the VIP moves."""
 
 import contextlib
-import json
 import time
 
 import pytest
 from lab import PATIENCE, Lab, merged
 from lab.agent import binary
+from lab.dsr import TABLE, settle
 from lab.wire import Capture
 from scapy.all import IP, TCP, Ether
 
 VIP = "10.10.1.108"
 PORT = 16443
-TABLE = "fairlead_51"
 NAMES = ["master1", "master2", "master3"]
 HEALTH = {"type": "http", "interval": "200ms", "timeout": "200ms", "rise": 2, "fall": 2}
 
@@ -51,21 +50,9 @@ class Site:
         self.settle(NAMES)
         return self
 
-    def slots(self, host):
-        """{bucket: MAC}, the table by which this host would spread connections if it held the VIP"""
-        name = "slots_ip6" if ":" in self.vip else "slots_ip"
-        listed = json.loads(host.run("nft", "-j", "list", "map", "netdev", TABLE, name))["nftables"]
-        return {bucket: owner for each in listed if "map" in each for bucket, owner in each["map"].get("elem", [])}
-
     def settle(self, names, hosts=None):
-        """Waits until the kernel's tables say on all these hosts that exactly `names` get connections."""
-        macs = {mac(self.by_name[name]) for name in names}
-
-        def settled():
-            tables = [self.slots(host) for host in hosts or self.hosts]
-            return set(tables[0].values()) == macs and all(table == tables[0] for table in tables)
-
-        self.lab.wait_for(settled, 10, f"tables of {', '.join(names)} on all hosts")
+        """Waits until the tables of these hosts (default: all) agree that exactly `names` get connections."""
+        settle(hosts or self.hosts, [self.by_name[name] for name in names], ipv6=":" in self.vip)
 
     def name(self, host=None, timeout=5):
         return (host or self.client).http_get(self.vip, PORT, "/", timeout=timeout)[1]
@@ -102,10 +89,6 @@ def ask(connection):
     return answer.rpartition(b"\n")[2].decode()
 
 
-def mac(host):
-    return json.loads(host.ip("-j", "link", "show", "eth0"))[0]["address"]
-
-
 def survivors(found, names):
     """Of the connections to these backends: how many go on, how many are lost."""
     alive = lost = 0
@@ -125,7 +108,7 @@ def test_connections_are_spread_over_the_hosts_and_answered_directly(site):
         names = [site.name() for _ in range(60)]
         assert all(names.count(name) >= 8 for name in NAMES), names
         site.lab.wait_for(lambda: len(capture.packets) > 60, 5, "packets")
-        holder = mac(site.hosts[0])
+        holder = site.hosts[0].mac
         answers = [each for each in capture.packets if TCP in each and each[IP].src == VIP]
         # The holder sees the answers of its own API server and nobody else's.
         assert answers and {each[Ether].src for each in answers} == {holder}
@@ -226,7 +209,7 @@ def test_tables_that_disagree_make_no_loop(lab):
     site = Site(lab)
     site.changes = {"loadBalancer": {"keepRules": True}}
     site.start()
-    macs = [mac(host) for host in site.hosts]
+    macs = [host.mac for host in site.hosts]
     # Nobody mends what is damaged here.
     for host in site.hosts:
         host.agent.stop()

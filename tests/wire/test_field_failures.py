@@ -152,7 +152,7 @@ def test_3_an_interval_of_zero_makes_nobody_storm():
         assert found.hosts[1].agent.metrics("vrrp_packets_rejected_total", reason="interval") >= 12
         own = [each for each in capture.advertisements() if each[1] in (found.hosts[0].address, found.hosts[1].address)]
         assert {each[1] for each in own} == {found.hosts[0].address} and len(own) <= 14
-        backup = found.hosts[1].ip("-br", "link", "show", "eth0").split()[2]
+        backup = found.hosts[1].mac
         assert backup not in capture.gratuitous_arps(VIP)
 
 
@@ -233,7 +233,7 @@ def test_8_a_master_of_more_addresses_is_followed_and_told_of():
 def test_9_a_neighbour_entry_that_was_confirmed_just_now_is_overridden():
     with group(2) as found:
         client = found.stranger
-        macs = {host.name: host.ip("-br", "link", "show", "eth0").split()[2] for host in found.hosts}
+        macs = {host.name: host.mac for host in found.hosts}
 
         def entry():
             return client.ip("neighbour", "show", VIP)

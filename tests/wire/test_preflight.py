@@ -74,7 +74,7 @@ def test_a_peer_of_another_version_is_found(lab, host):
 def test_a_host_that_has_the_vip_without_vrrp_is_named_by_its_mac(lab, host):
     squatter = lab.host("squatter", "10.10.1.66")
     squatter.add_address(f"{VIP}/32")
-    mac = squatter.ip("-br", "link", "show", "eth0").split()[2]
+    mac = squatter.mac
     code, findings = preflight(host)
     assert code == 1 and mac in findings["vipInUse"]["what"]
     # The probe came from nobody: it has taught the other host nothing.
@@ -226,7 +226,7 @@ def test_a_host_that_has_an_ipv6_vip_is_named_by_its_mac(lab):
     lab.wait_for(lambda: "fe80::" in (text := host.ip("-6", "address", "show", "dev", "eth0")) and "tentative" not in text, 10, "the link-local address")
     assert preflight(host, vip=vip) == (0, {})
     squatter.ip("address", "add", f"{vip}/128", "dev", "eth0", "nodad")
-    mac = squatter.ip("-br", "link", "show", "eth0").split()[2]
+    mac = squatter.mac
     code, findings = preflight(host, vip=vip)
     assert code == 1 and mac in findings["vipInUse"]["what"] and vip in findings["vipInUse"]["what"]
     assert "fd00:10::83" not in squatter.ip("-6", "neighbour", "show")

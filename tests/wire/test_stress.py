@@ -109,7 +109,7 @@ def test_another_host_that_claims_the_vip_is_named():
     with Lab(vips=[VIP]) as lab:
         hosts = start(lab, "100ms")
         intruder = lab.host("intruder", "10.10.1.66")
-        mac = intruder.ip("-o", "link", "show", "eth0").split("link/ether ")[1].split()[0]
+        mac = intruder.mac
         intruder.add_address(f"{VIP}/32")
         claim(intruder, mac)
         holders = lab.wait_for(lambda: hosts[0].agent.status()["router"]["foreignHolders"], 5, "the claim to be seen")
