@@ -68,17 +68,17 @@ system_tests() {
     local preset=$1 patience=$2 again
     shift 2
     rm -rf build/pytest
-    run_pytest "$patience" "$@"
+    run_pytest "$preset" "$patience" "$@"
     case $? in 0) return 0 ;; 1) ;; *) return 1 ;; esac
     again=$(/usr/bin/python3 -c 'import json; print("\n".join(json.load(open("build/pytest/v/cache/lastfailed"))))') || return 1
     [ "$(wc -l <<<"$again")" -le 3 ] || return 1
     printf '\n=== once more, alone:\n%s\n' "$again"
-    run_pytest "$patience" --last-failed "$@" || return 1
+    run_pytest "$preset" "$patience" --last-failed "$@" || return 1
     printf '\nFLAKY, failed once and passed alone:\n%s\n' "$again"
 }
 run_pytest() {
-    local patience=$1
-    shift
+    local preset=$1 patience=$2
+    shift 2
     FAIRLEAD=$PWD/build/$preset/fairlead FAIRLEAD_TEST_PATIENCE=$patience \
         /usr/bin/python3 -m pytest -o cache_dir="$PWD/build/pytest" -ra "$@"
 }
