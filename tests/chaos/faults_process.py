@@ -9,11 +9,12 @@ from .fault import Fault
 
 GROUPS = "/sys/fs/cgroup/memory"
 
-# Fills its memory group to the brim. The kernel kills the largest of the group that it may, which this one is not.
+# Fills its memory group to the brim. The kernel kills whom oom_score_adj names first, which is the agent: raising it needs no right, sparing
+# the eater would.
 EATER = """
 import os, sys, time
-open('/proc/self/oom_score_adj', 'w').write('-1000')
-open(sys.argv[1] + '/cgroup.procs', 'w').write('0')
+with open(sys.argv[1] + '/cgroup.procs', 'w') as group:
+    group.write('0')
 print('ready', flush=True)
 sys.stdin.readline()
 kept = []
@@ -105,6 +106,8 @@ class AgentOutOfMemory(Fault):
     hold = (0.2, 2.0)
     needs = staticmethod(no_memory_groups)
 
+    _eater = None
+
     def inject(self):
         agent = self.site.agent(self.host)
         self._group = f"{GROUPS}/fairlead-chaos-{os.getpid()}-{self.host.name}"
@@ -112,6 +115,8 @@ class AgentOutOfMemory(Fault):
         os.mkdir(self._group)
         self._write("memory.limit_in_bytes", 16 << 20)
         for pid in (agent.pid, *children(agent.pid)):
+            with open(f"/proc/{pid}/oom_score_adj", "w") as score:
+                score.write("1000")
             self._write("cgroup.procs", pid)
         self._eater = self.host.start("eater", sys.executable, "-c", EATER, self._group, stdin=subprocess.PIPE)
         self.site.lab.wait_for(lambda: "ready" in self._eater.text(), 10, "the eater")
@@ -122,8 +127,13 @@ class AgentOutOfMemory(Fault):
         self._eater.kill()
 
     def heal(self):
-        self._eater.kill()
-        self._eater.popen.stdin.close()
+        if self._eater is not None:
+            self._eater.kill()
+            self._eater.popen.stdin.close()
+        agent = self.site.agent(self.host)
+        if agent.alive:  # it could not be killed for want of memory, which was told of
+            agent.kill()
+            agent.popen.wait(10)
         self.site.start_agent(self.host)
         self.site.lab.wait_for(self._remove, 5, "the memory group to be empty")
 
