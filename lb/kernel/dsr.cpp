@@ -32,9 +32,9 @@ class DsrRuleset final : public Ruleset {
     /// Packets go to other hosts below IP.
     [[nodiscard]] std::vector<Family> forwarded() const override { return {}; }
 
-    bool lookAround(const Snapshot& snapshot) override {
+    Change lookAround(const Snapshot& snapshot) override {
         const Neighbours seen = readLink(options_.interface);
-        Neighbours now{.own = seen.own, .macs = {}};
+        Neighbours now{.own = seen.own, .macs = {}, .ports = seen.ports};
         for (const SnapshotEntry& entry : snapshot.entries) {
             const auto& address = entry.backend.endpoint.address;
             // One that falls silent keeps its MAC: who is alive is for the health checks to say, and a bucket
@@ -44,7 +44,9 @@ class DsrRuleset final : public Ruleset {
                     now.macs.insert(*found);
             }
         }
-        return std::exchange(neighbours_, now) != now;
+        const Neighbours before = std::exchange(neighbours_, now);
+        if (before.ports != now.ports) return Change::Rules;
+        return before == now ? Change::None : Change::Contents;
     }
 
     [[nodiscard]] std::chrono::milliseconds pace() const override { return std::chrono::seconds(1); }
@@ -59,7 +61,9 @@ class DsrRuleset final : public Ruleset {
                " isn't known (on another subnet? take dataPath: nat): " + names;
     }
 
-    [[nodiscard]] std::string rules() const override { return dsrRules(options_, families_); }
+    [[nodiscard]] std::string rules() const override {
+        return dsrRules(options_, families_, neighbours_.ports);
+    }
 
     [[nodiscard]] std::string contents(const Snapshot& snapshot, const Counters& counters) const override {
         return dsrBackends(options_, families_, snapshot, neighbours_, counters);
@@ -90,7 +94,8 @@ std::string dsrProblem(KernelOptions options) {
     for (const SnapshotEntry& entry : snapshot.entries)
         neighbours.macs[entry.backend.endpoint.address] = "02:00:00:00:00:01";
     const std::vector<Family> families = rules::familiesOf(options);
-    return refusal(dsrRules(options, families) + dsrBackends(options, families, snapshot, neighbours, {}),
+    return refusal(dsrRules(options, families, {options.interface}) +
+                       dsrBackends(options, families, snapshot, neighbours, {}),
                    dsrParts(options));
 }
 

@@ -13,16 +13,21 @@ namespace {
 
 // An ICMP error about a packet to a client (too big, unreachable) comes to the holder of the VIP, and only
 // the host that has the connection knows what to do with it: every host gets a copy.
+// The hook's interfaces can't be taken away from a chain, so the table is replaced as a whole.
 constexpr const char* kLinkRules = R"(add table netdev %table%
-flush table netdev %table%
+delete table netdev %table%
 table netdev %table% {
   set peers { type ether_addr; }
   chain copies { }
 %families%
-  chain ingress {
-    type filter hook ingress device "%interface%" priority -500; policy accept;
+  chain arrived {
 %jumps%  }
-}
+%hooks%}
+)";
+constexpr const char* kHook = R"(  chain %name% {
+    type filter hook ingress device "%port%" priority -500; policy accept;
+    jump arrived
+  }
 )";
 constexpr const char* kLinkFamily = R"(  set vips_%ip% { type %address% . inet_service; }
   set addresses_%ip% { type %address%; }
@@ -218,7 +223,11 @@ std::string hostContents(const KernelOptions& options, Family family, const Snap
 
 }  // namespace
 
-std::string dsrRules(const KernelOptions& options, const std::vector<Family>& families) {
+std::string dsrRules(const KernelOptions& options, const std::vector<Family>& families,
+                     const std::vector<std::string>& ports) {
+    std::string hooks;
+    for (std::size_t i = 0; i < ports.size(); ++i)
+        hooks += rules::filled(kHook, {{"name", "ingress" + std::to_string(i)}, {"port", ports[i]}});
     std::string link;
     std::string jumps;
     std::string hosts;
@@ -232,10 +241,8 @@ std::string dsrRules(const KernelOptions& options, const std::vector<Family>& fa
         jumps += rules::filled(kLinkJumps, values);
         hosts += rules::filled(kHostRules, values);
     }
-    return rules::filled(kLinkRules, {{"families", link},
-                                      {"jumps", jumps},
-                                      {"table", options.table},
-                                      {"interface", options.interface}}) +
+    return rules::filled(kLinkRules,
+                         {{"families", link}, {"jumps", jumps}, {"hooks", hooks}, {"table", options.table}}) +
            hosts;
 }
 

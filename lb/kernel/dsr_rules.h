@@ -26,8 +26,11 @@ namespace fairlead::lb {
 /// Prime; as kNatBuckets.
 inline constexpr std::size_t kDsrBuckets = 8191;
 
-/// Everything but what depends on backends and neighbours; replaces rules of an earlier run.
-std::string dsrRules(const KernelOptions& options, const std::vector<Family>& families);
+/// Everything but what depends on backends and neighbours' addresses; replaces rules of an earlier run.
+/// Packets are met where they come in, at a bridge's `ports`: br_netfilter translates addresses before the
+/// bridge itself gets to see them (net.bridge.bridge-nf-call-iptables). Without a port nothing comes in.
+std::string dsrRules(const KernelOptions& options, const std::vector<Family>& families,
+                     const std::vector<std::string>& ports);
 
 /// `counters` names those that are there, by family ("ip", "ip6").
 std::string dsrBackends(const KernelOptions& options, const std::vector<Family>& families,

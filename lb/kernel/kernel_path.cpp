@@ -76,7 +76,7 @@ struct KernelPath::Impl {
     void look(const RulesetChange& change);
     void tellMended(const std::string& by) const;
     void remember();
-    bool lookAround();
+    Ruleset::Change lookAround();
     void complain();
     void endGone();
     void endFlows(const char* why, const std::function<bool(const Flow&)>& chosen);
@@ -153,7 +153,7 @@ void KernelPath::Impl::begin() {
 
 std::expected<void, std::string> KernelPath::Impl::write(bool whole) {
     Ruleset::Counters counters;
-    lookAround();
+    if (lookAround() == Ruleset::Change::Rules) whole = true;
     for (const std::string& family : counted(*ruleset)) {
         // What can't be read stays, and is deleted with the next change.
         const auto there = readCounters(family, options.table);
@@ -169,8 +169,8 @@ std::expected<void, std::string> KernelPath::Impl::write(bool whole) {
     }
     done = nft->run(ruleset->rules() + ruleset->contents(*snapshot, counters));
     if (done) {
-        // They were gone before the news of it came.
-        if (!whole) tellMended("");
+        // They were gone before the news of it was read.
+        if (!whole) tellMended(watch->read().by);
         return done;
     }
     // What stands there was made by another version, and can't be changed into this one's.
@@ -208,7 +208,8 @@ void KernelPath::Impl::remember() {
 void KernelPath::Impl::look(const RulesetChange& change) {
     lookAt = Clock::now() + ruleset->pace();
     if (!inPlace) return put(true);
-    if (lookAround()) put(false);
+    if (const auto changed = lookAround(); changed != Ruleset::Change::None)
+        put(changed == Ruleset::Change::Rules);
     complain();
     if (!change.table && Clock::now() < readBackAt) return;
     readBackAt = Clock::now() + kReadBack;
@@ -225,13 +226,13 @@ void KernelPath::Impl::tellMended(const std::string& by) const {
          {{"table", options.table}, {"by", by.empty() ? "unknown" : by}});
 }
 
-bool KernelPath::Impl::lookAround() {
+Ruleset::Change KernelPath::Impl::lookAround() {
     try {
         return ruleset->lookAround(*current);
     } catch (const std::exception& error) {
         if (std::exchange(failure, error.what()) != failure)
             tell(Severity::Error, "the rules can't follow this host", {{"cause", failure}});
-        return false;
+        return Ruleset::Change::None;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/neighbour.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -47,6 +48,25 @@ std::string macOf(nl_addr* address) {
     return nl_addr2str(address, text.data(), text.size());
 }
 
+/// Of a bridge; in the order of their names, so that the same ports give the same list.
+std::vector<std::string> portsOf(nl_sock* socket, int bridge) {
+    nl_cache* dumped = nullptr;
+    require(rtnl_link_alloc_cache(socket, AF_UNSPEC, &dumped), "links");
+    const std::unique_ptr<nl_cache, decltype(&nl_cache_free)> cache(dumped, &nl_cache_free);
+    std::vector<std::string> names;
+    for (nl_object* object = nl_cache_get_first(cache.get()); object; object = nl_cache_get_next(object)) {
+        auto* link = reinterpret_cast<rtnl_link*>(object);
+        if (rtnl_link_get_master(link) == bridge) names.emplace_back(rtnl_link_get_name(link));
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+bool isBridge(rtnl_link* link) {
+    const char* type = rtnl_link_get_type(link);
+    return type && std::strcmp(type, "bridge") == 0;
+}
+
 }  // namespace
 
 Neighbours readNeighbours(const std::string& interface) {
@@ -60,7 +80,8 @@ Neighbours readNeighbours(const std::string& interface) {
     require(rtnl_neigh_alloc_cache(socket.get(), &dumped), "neighbours");
     const std::unique_ptr<nl_cache, decltype(&nl_cache_free)> cache(dumped, &nl_cache_free);
 
-    Neighbours result{.own = macOf(rtnl_link_get_addr(link.get())), .macs = {}};
+    Neighbours result{.own = macOf(rtnl_link_get_addr(link.get())), .macs = {}, .ports = {interface}};
+    if (isBridge(link.get())) result.ports = portsOf(socket.get(), rtnl_link_get_ifindex(link.get()));
     for (nl_object* object = nl_cache_get_first(cache.get()); object; object = nl_cache_get_next(object)) {
         auto* neighbour = reinterpret_cast<rtnl_neigh*>(object);
         if (rtnl_neigh_get_ifindex(neighbour) != rtnl_link_get_ifindex(link.get())) continue;

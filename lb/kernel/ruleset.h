@@ -3,6 +3,7 @@
 // place, and the rules of each path. One thread.
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,9 +26,11 @@ class Ruleset {
     /// The IP versions that this host has to pass packets on of.
     [[nodiscard]] virtual std::vector<Family> forwarded() const = 0;
 
-    /// Looks again at what contents() depends on beside the snapshot; whether that has changed. Called before
-    /// contents() as well. Throws std::runtime_error.
-    virtual bool lookAround(const Snapshot& /*snapshot*/) { return false; }
+    /// What has to be written again: nothing, contents(), or rules() as well.
+    enum class Change : std::uint8_t { None, Contents, Rules };
+    /// Looks again at what rules() and contents() depend on beside the snapshot. Called before contents() as
+    /// well. Throws std::runtime_error.
+    virtual Change lookAround(const Snapshot& /*snapshot*/) { return Change::None; }
     /// How often to look around.
     [[nodiscard]] virtual std::chrono::milliseconds pace() const { return std::chrono::seconds(10); }
 

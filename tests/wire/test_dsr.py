@@ -1,6 +1,7 @@
 """The data path dsr: three hosts spread connections below IP, and no connection to a surviving host is lost when the VIP moves."""
 
 import contextlib
+import re
 import time
 
 import pytest
@@ -248,6 +249,51 @@ def test_icmp_errors_about_packets_to_clients_reach_the_host_with_the_connection
     for _ in range(12):
         status, text = far.http_get(VIP, PORT, "/flood/300000", timeout=5)
         assert status == 200 and len(text) == 300000
+
+
+def on_a_bridge(host):
+    """The host's address on a bridge that eth0 is a port of, with br_netfilter as Kubernetes wants it."""
+    host.ip("address", "flush", "dev", "eth0", "scope", "global")
+    # An address of its own; it would change with its ports otherwise, to the lowest of theirs.
+    host.ip("link", "add", "br0", "address", host.mac, "type", "bridge", "forward_delay", "0")
+    host.ip("link", "set", "eth0", "master", "br0")
+    host.ip("link", "set", "br0", "up")
+    host.ip("address", "add", f"{host.address}/24", "dev", "br0")
+    host.run("sysctl", "-q", "-w", "net.bridge.bridge-nf-call-iptables=1")
+
+
+def hooks(host):
+    """The interfaces at which this host meets packets."""
+    return set(re.findall(r'hook ingress device "(.*?)"', host.run("nft", "list", "table", "netdev", TABLE)))
+
+
+def test_on_a_bridge_packets_are_met_at_its_ports(lab):
+    """Where br_netfilter is on, the bridge itself sees packets only when their address has been translated."""
+    site = Site(lab)
+    for host in site.hosts[:2]:  # the third one has none
+        on_a_bridge(host)
+    site.start()
+    holder = site.hosts[0]
+    assert hooks(holder) == {"eth0"}
+    found = site.open(60)
+    assert {name for _, name in found} == set(NAMES)
+    # A port that comes and goes, as of a virtual machine.
+    holder.ip("link", "add", "tap0", "type", "veth", "peer", "name", "guest0")
+    holder.ip("link", "set", "tap0", "master", "br0")
+    holder.ip("link", "set", "tap0", "up")
+    lab.wait_for(lambda: hooks(holder) == {"eth0", "tap0"}, 10, "the new port")
+    site.settle(NAMES)
+    assert survivors(found, set(NAMES)) == (60, 0)
+    holder.ip("link", "delete", "tap0")
+    lab.wait_for(lambda: hooks(holder) == {"eth0"}, 10, "the port to be forgotten")
+    site.settle(NAMES)
+    assert survivors(found, set(NAMES)) == (60, 0)
+    # The other bridge takes over; who was on master1 is lost with it.
+    holder.agent.kill()
+    lab.wait_for(lambda: site.hosts[1].holds(VIP), 10, "the VIP on master2")
+    lost = sum(1 for _, name in found if name == "master1")
+    alive, gone = survivors(found, {"master2", "master3"})
+    assert (alive, gone) == (60 - lost, 0)
 
 
 def test_a_clean_stop_leaves_nothing(site):

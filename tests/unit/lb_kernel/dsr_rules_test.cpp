@@ -151,7 +151,7 @@ TEST(DsrRules, PacketsOfOtherHostsOwnAddressesAreNotSpread) {
 }
 
 TEST(DsrRules, WhatAPeerHasMarkedIsTakenBeforeAnythingElse) {
-    const std::string text = dsrRules(Host(1).options, {Family::Ipv4});
+    const std::string text = dsrRules(Host(1).options, {Family::Ipv4}, {"eth0"});
     EXPECT_LT(text.find("ether saddr @peers ip dscp { 44, 46 } accept"), text.find("goto spread_ip"));
     EXPECT_THAT(text, Not(HasSubstr("%")));
     EXPECT_THAT(Host(1).contents(), Not(HasSubstr("%")));
