@@ -176,6 +176,7 @@ std::string linkContents(const KernelOptions& options, Family family,
     for (const SnapshotEntry* entry : entries)
         macs.push_back(macOf(options, entry->backend.endpoint, neighbours).value_or(""));
     std::vector<std::string> slots;
+    slots.reserve(table.size());
     for (std::size_t bucket = 0; bucket < table.size(); ++bucket)
         slots.push_back(std::to_string(bucket) + " : " + macs[table[bucket]]);
     return replaceLinkElements(options, "set", "vips_" + ip, vips) +
