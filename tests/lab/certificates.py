@@ -2,12 +2,14 @@
 
 import base64
 import os
+import shutil
 
 from . import namespaces
 
 # kubeadm's subjects.
 ADMIN = "/O=kubeadm:cluster-admins/CN=kubernetes-admin"
 SUPER_ADMIN = "/O=system:masters/CN=kubernetes-super-admin"
+OLD_ADMIN = "/O=system:masters/CN=kubernetes-admin"  # before 1.29
 
 
 class Authority:
@@ -23,6 +25,19 @@ class Authority:
             "-keyout", self.key, "-out", self.certificate,
             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign",
         )  # fmt: skip
+
+    def adopt(self, certificate, key):
+        """From here on this is the CA, and nothing is signed yet."""
+        for each in os.listdir(self.directory):
+            os.remove(self._file(each))
+        shutil.copy(certificate, self.certificate)
+        shutil.copy(key, self.key)
+
+    def forget(self, name):
+        """What is signed under that name next is new."""
+        for end in (".crt", ".key"):
+            if os.path.exists(self._file(name + end)):
+                os.remove(self._file(name + end))
 
     def _file(self, name):
         return os.path.join(self.directory, name)
