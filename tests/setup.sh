@@ -177,7 +177,8 @@ build_program() {
     minor=$(printf '%s' "$version" | cut -d . -f 2)
     cd "$module"
     # In place of this shell, so that whoever ends the set-up ends the build.
-    CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local exec nice -n 10 "$go" build -trimpath -o "$target.new" \
+    # Old releases have the clients of whole clouds in them, unless told not to.
+    CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local exec nice -n 10 "$go" build -trimpath -tags providerless -o "$target.new" \
         -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor" \
         "k8s.io/kubernetes/cmd/$name"
 }

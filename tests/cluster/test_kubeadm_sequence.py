@@ -31,14 +31,11 @@ class Site:
         self.hosts = lab.masters()
         self.plane = ControlPlane(lab, VIP)
         self.kubeadm = kubeadm_for(self.plane)
-        first = self.hosts[0]
         for host in self.hosts:
-            if host is first:
+            if host is self.hosts[0]:
                 self.kubeadm.init(host, self.made(host))
-                # What kubeadm can't make, as an expired certificate, is signed by the lab.
-                lab.authority.adopt(*(os.path.join(self.made(host), "pki", name) for name in ("ca.crt", "ca.key")))
             else:
-                self.kubeadm.join(host, self.made(host), of=first)
+                self.kubeadm.join(host, self.made(host), of=self.hosts[0])
             os.makedirs(os.path.join(self.directory(host), "pki"))
             shutil.copy(os.path.join(self.made(host), "pki/ca.crt"), os.path.join(self.directory(host), "pki/ca.crt"))
 

@@ -36,7 +36,7 @@ SHARED = ("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.ke
 
 
 class Kubeadm:
-    """kubeadm itself. Everything is made under the host's directory, nothing touches the machine's /etc/kubernetes."""
+    """kubeadm itself."""
 
     def __init__(self, plane):
         self.plane = plane
@@ -51,7 +51,7 @@ class Kubeadm:
         return host.run("env", *setting, self.program, *arguments, "--config", os.path.join(host.directory, "kubeadm.yaml"))
 
     def init(self, host, directory):
-        """Fills `directory` with pki, admin.conf, super-admin.conf and kubelet.conf, which are kubeadm's own work."""
+        """Fills `directory` with pki, admin.conf, super-admin.conf and kubelet.conf; the first host's CA becomes the lab's."""
         pki = self.pkis[host.name] = os.path.join(directory, "pki")
         os.makedirs(pki, exist_ok=True)
         with open(os.path.join(host.directory, "kubeadm.yaml"), "w") as file:
@@ -60,6 +60,9 @@ class Kubeadm:
                 pki=pki, etcd=self.plane.etcd_endpoint,
             ))  # fmt: skip
         self._run(host, "init", "phase", "certs", "all")
+        if len(self.pkis) == 1:
+            # What kubeadm can't make, as an expired certificate, is signed by the lab.
+            self.plane.authority.adopt(os.path.join(pki, "ca.crt"), os.path.join(pki, "ca.key"))
         for kind in ("admin", "super-admin", "kubelet"):
             self._run(host, "init", "phase", "kubeconfig", kind, "--kubeconfig-dir", directory)
 
@@ -105,8 +108,7 @@ class OldKubeadm:
         for name, source in made.items():
             shutil.copy(source, os.path.join(pki, name))
         for name, subject in (("admin", certificates.OLD_ADMIN), ("kubelet", f"/O=system:nodes/CN=system:node:{host.name}")):
-            made = self.authority.kubeconfig(f"{name}-of-{host.name}", subject, self.plane.endpoint)
-            shutil.copy(made, os.path.join(directory, f"{name}.conf"))
+            shutil.copy(self.authority.kubeconfig(f"{name}-of-{host.name}", subject, self.plane.endpoint), os.path.join(directory, f"{name}.conf"))
 
     def join(self, host, directory, of):
         self.init(host, directory)
