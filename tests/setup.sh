@@ -3,13 +3,14 @@
 # so a second call costs a moment.
 #
 #   tests/setup.sh build       the packages that the build needs
-#   tests/setup.sh test        everything for the tests: packages and the real kube-apiserver
+#   tests/setup.sh test        everything for the tests: packages, and the real kube-apiserver and kubeadm
 #   tests/setup.sh packages    of `test`, the packages alone
 #   tests/setup.sh apiserver   of `test`, the kube-apiserver alone
+#   tests/setup.sh kubeadm     of `test`, kubeadm alone
 #   tests/setup.sh image       for tests/image: podman, and debian:bookworm-slim as its base image
 #
-# The kube-apiserver is built from the module that tests/peers/go.mod names, once, into ~/.cache/fairlead/bin.
-# $KUBE_APISERVER and $ETCD name binaries to take instead.
+# The programs of Kubernetes are built from the module that tests/peers/go.mod names, once, into ~/.cache/fairlead/bin.
+# $KUBE_APISERVER, $KUBEADM and $ETCD name binaries to take instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -105,7 +106,7 @@ install_test_packages() {
     install_packages "${packages[@]}"
 }
 
-# --- kube-apiserver ---
+# --- Kubernetes' programs ---
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead
 module_line() { awk -v name="$1" '$1 == name { print $2; exit }' tests/peers/go.mod; }
@@ -163,33 +164,39 @@ prepare_go() {
 }
 
 # To be run in a subshell.
-build_apiserver() {
-    local version=$1 target=$2 minor package=k8s.io/component-base/version
+build_program() {
+    local name=$1 version=$2 target=$3 minor package=k8s.io/component-base/version
     minor=$(printf '%s' "$version" | cut -d . -f 2)
     cd tests/peers
     # In place of this shell, so that whoever ends the set-up ends the build.
     CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local exec nice -n 10 "$go" build -trimpath -o "$target.new" \
         -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor" \
-        k8s.io/kubernetes/cmd/kube-apiserver
+        "k8s.io/kubernetes/cmd/$name"
 }
 
-install_apiserver() {
-    local version target
+# install_program NAME HOW-LONG: one of Kubernetes' programs, unless $NAME (as KUBE_APISERVER) is a file to take in its place.
+install_program() {
+    local name=$1 duration=$2 version target variable
+    variable=$(printf '%s' "$name" | tr a-z- A-Z_)
     version=$(module_line k8s.io/kubernetes)
-    target=${KUBE_APISERVER:-$cache/bin/kube-apiserver-$version}
+    target=${!variable:-$cache/bin/$name-$version}
     if [ -x "$target" ]; then
-        say "kube-apiserver is there: $target"
+        say "$name is there: $target"
         return
     fi
-    [ -z "${KUBE_APISERVER:-}" ] || fail "KUBE_APISERVER=$KUBE_APISERVER is not a program"
+    [ -z "${!variable:-}" ] || fail "$variable=${!variable} is not a program"
     mkdir -p "$cache/bin"
-    say "kube-apiserver $version is built once (some 15 minutes on one core) and then kept: $target"
+    say "$name $version is built once ($duration) and then kept: $target"
     if ! prepare_go "$(module_line go)" ||
-        ! with_heartbeat "kube-apiserver: build" "$cache/build.log" build_apiserver "$version" "$target"; then
-        fail "kube-apiserver $version could not be built (is the Go module proxy in reach?); name one by KUBE_APISERVER=FILE"
+        ! with_heartbeat "$name: build" "$cache/build-$name.log" build_program "$name" "$version" "$target"; then
+        fail "$name $version could not be built (is the Go module proxy in reach?); name one by $variable=FILE"
     fi
     mv "$target.new" "$target"
 }
+
+install_apiserver() { install_program kube-apiserver "some 15 minutes on one core"; }
+# Half of it is what the kube-apiserver is made of.
+install_kubeadm() { install_program kubeadm "a minute on one core after the kube-apiserver, else some seven"; }
 
 # --- podman's base image ---
 
@@ -222,6 +229,7 @@ case "${1:-}" in
 build) install_packages "${build_packages[@]}" ;;
 packages) install_test_packages ;;
 apiserver) install_apiserver ;;
+kubeadm) install_kubeadm ;;
 image)
     mkdir -p "$cache"
     install_packages "${image_packages[@]}"
@@ -230,9 +238,10 @@ image)
 test)
     install_test_packages
     install_apiserver
+    install_kubeadm
     ;;
 *)
-    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 
 from . import namespaces
 
@@ -23,6 +24,13 @@ class Authority:
             "-keyout", self.key, "-out", self.certificate,
             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign",
         )  # fmt: skip
+
+    def adopt(self, certificate, key):
+        """From here on this is the CA, and nothing is signed yet."""
+        for each in os.listdir(self.directory):
+            os.remove(self._file(each))
+        shutil.copy(certificate, self.certificate)
+        shutil.copy(key, self.key)
 
     def _file(self, name):
         return os.path.join(self.directory, name)

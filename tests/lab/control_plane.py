@@ -6,25 +6,33 @@
     plane.kubectl("get", "nodes")
 """
 
+import functools
 import glob
 import json
 import os
+import re
 import shutil
+import subprocess
 
 from . import certificates
 
 PORT = 6443
+ETCD_ADDRESS = "10.10.1.80"
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 
-def find_apiserver():
-    """The kube-apiserver that tests/setup.sh has made, or $KUBE_APISERVER; None if there is none."""
-    named = os.environ.get("KUBE_APISERVER")
+def find_program(name):
+    """The newest `name` that tests/setup.sh has made, or the one that $NAME names; None if there is none."""
+    named = os.environ.get(name.upper().replace("-", "_"))
     if named:
         return named
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    built = [each for each in glob.glob(f"{cache}/fairlead/bin/kube-apiserver-v*") if os.access(each, os.X_OK) and not each.endswith(".new")]
-    return sorted(built)[-1] if built else None
+    built = [each for each in glob.glob(f"{cache}/fairlead/bin/{name}-v*") if os.access(each, os.X_OK) and not each.endswith(".new")]
+    return max(built, key=lambda path: [int(number) for number in re.findall(r"\d+", os.path.basename(path))], default=None)
+
+
+def find_apiserver():
+    return find_program("kube-apiserver")
 
 
 def find_etcd():
@@ -50,6 +58,13 @@ class ControlPlane:
         self.servers = {}
         self.etcd_host = None
         self.etcd = None
+        self.etcd_endpoint = f"http://{ETCD_ADDRESS}:2379"
+
+    @functools.cached_property
+    def minor(self):
+        """20 of Kubernetes 1.20."""
+        text = subprocess.run([find_apiserver(), "--version"], capture_output=True, text=True, check=True).stdout
+        return int(re.search(r"v1\.(\d+)", text).group(1))
 
     def start(self, *hosts):
         """etcd, then an API server on each host, side by side; returns when all are ready."""
@@ -62,32 +77,35 @@ class ControlPlane:
 
     def start_etcd(self):
         """etcd on a host of its own, so that every API server is equally far from it."""
-        self.etcd_host = self.lab.host("etcd", "10.10.1.80")
+        self.etcd_host = self.lab.host("etcd", ETCD_ADDRESS)
         address = self.etcd_host.address
         data = os.path.join(self.etcd_host.directory, "data")
         self.etcd = self.etcd_host.start(
-            "etcd", find_etcd(), "--data-dir", data, "--listen-client-urls", f"http://{address}:2379",
-            "--advertise-client-urls", f"http://{address}:2379", "--listen-peer-urls", "http://127.0.0.1:2380",
+            "etcd", find_etcd(), "--data-dir", data, "--listen-client-urls", self.etcd_endpoint,
+            "--advertise-client-urls", self.etcd_endpoint, "--listen-peer-urls", "http://127.0.0.1:2380",
             # Nothing here need survive a power cut.
             "--unsafe-no-fsync",
         )  # fmt: skip
         self.lab.wait_for(lambda: self.etcd_host.http_get(address, 2379, "/health")[0] == 200, 15, "etcd")
 
-    def start_server(self, host, wait=True):
-        """A kube-apiserver on a host, with the flags that kubeadm gives it and that matter here."""
+    def start_server(self, host, wait=True, flags=None):
+        """A kube-apiserver on a host, with `flags`, else those that kubeadm gives it and that matter here."""
+        self.servers[host.name] = server = host.start("kube-apiserver", find_apiserver(), *(flags or self._flags(host)), f"--cert-dir={host.directory}")
+        if wait:
+            self.wait_ready(host)
+        return server
+
+    def _flags(self, host):
         certificate, key = self.authority.server(host.name, [host.address, self.vip])
         public, private = self.authority.service_account_keys()
-        self.servers[host.name] = server = host.start(
-            "kube-apiserver", find_apiserver(), f"--etcd-servers=http://{self.etcd_host.address}:2379",
+        return [
+            f"--etcd-servers={self.etcd_endpoint}",
             f"--advertise-address={host.address}", f"--secure-port={PORT}", f"--tls-cert-file={certificate}",
             f"--tls-private-key-file={key}", f"--client-ca-file={self.authority.certificate}", "--authorization-mode=Node,RBAC",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local", f"--service-account-key-file={public}",
             f"--service-account-signing-key-file={private}", "--service-cluster-ip-range=10.96.0.0/12",
-            "--disable-admission-plugins=ServiceAccount", "--allow-privileged=true", f"--cert-dir={host.directory}",
-        )  # fmt: skip
-        if wait:
-            self.wait_ready(host)
-        return server
+            "--disable-admission-plugins=ServiceAccount", "--allow-privileged=true",
+        ]  # fmt: skip
 
     def wait_ready(self, host):
         def ready():
@@ -115,9 +133,9 @@ class ControlPlane:
         """As `kubeadm kubeconfig user --client-name NAME`."""
         return self.authority.kubeconfig(name, f"/CN={name}", self.endpoint, directory)
 
-    def bind_admins(self):
+    def bind_admins(self, kubeconfig=None):
         """What kubeadm does as soon as the first API server runs."""
-        self.kubectl("create", "clusterrolebinding", "kubeadm:cluster-admins", "--clusterrole=cluster-admin", "--group=kubeadm:cluster-admins")
+        self.kubectl("create", "clusterrolebinding", "kubeadm:cluster-admins", "--clusterrole=cluster-admin", "--group=kubeadm:cluster-admins", kubeconfig=kubeconfig)
 
     # --- kubectl ---
 
