@@ -124,7 +124,7 @@ class Mutated:
 
     def statement(self, text):
         code = blank(text)
-        if not text.strip() or code.lstrip().startswith(("#", "template", "static_assert", "namespace", "using", "case")):
+        if not text.strip() or code.lstrip().startswith(("#", "};", "template", "static_assert", "namespace", "using", "case")):
             return self.put(text)
         rest, head = text, ""
         loop = re.match(r"\s*for \(([^;]*); ([^;]*); ([^;]*)\)(?= |$)", code)

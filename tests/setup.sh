@@ -6,6 +6,7 @@
 #   tests/setup.sh test        everything for the tests: packages and the real kube-apiserver
 #   tests/setup.sh packages    of `test`, the packages alone
 #   tests/setup.sh apiserver   of `test`, the kube-apiserver alone
+#   tests/setup.sh analysis    for the steps coverage, cppcheck and valgrind of tests/run.sh
 #   tests/setup.sh image       for tests/image: podman, and debian:bookworm-slim as its base image
 #
 # The kube-apiserver is built from the module that tests/peers/go.mod names, once, into ~/.cache/fairlead/bin.
@@ -34,6 +35,7 @@ test_packages=(
     chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
 )
 
+analysis_packages=(gcovr cppcheck valgrind libc6-dbg)
 image_packages=(podman buildah runc netavark aardvark-dns conmon catatonit iptables debootstrap)
 
 say() { printf '%s\n' "setup: $*"; }
@@ -222,6 +224,7 @@ case "${1:-}" in
 build) install_packages "${build_packages[@]}" ;;
 packages) install_test_packages ;;
 apiserver) install_apiserver ;;
+analysis) install_packages "${analysis_packages[@]}" ;;
 image)
     mkdir -p "$cache"
     install_packages "${image_packages[@]}"
@@ -232,7 +235,7 @@ test)
     install_apiserver
     ;;
 *)
-    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
