@@ -142,6 +142,9 @@ TEST(ReplayWindow, IsAsWideOnBothSidesToTheSecond) {
             ASSERT_TRUE(result.has_value()) << skew;
             EXPECT_EQ(result->skew, std::chrono::seconds(skew));
             EXPECT_EQ(window.alarming(result->skew), skew > 2 || skew < -2) << skew;
+            EXPECT_EQ(rejected(window.accept(kMaster, Sequence::at(kNow - std::chrono::seconds(skew)), kNow)),
+                      ReplayReject::Replayed)
+                << skew;
         }
     }
 }
