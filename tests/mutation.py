@@ -109,7 +109,7 @@ class Mutated:
         number, self.next = self.next, self.next + 1
         if number in self.dropped:
             return None
-        self.mutants[number] = (self.name, self.line, whole.strip())
+        self.mutants[number] = (self.name, self.line, " ".join(whole.split()))
         return number
 
     def choice(self, before, text, after, others, convert):
@@ -117,10 +117,6 @@ class Mutated:
         numbers = [(self.new(before + other + after), other) for other in others]
         numbers = [(number, other) for number, other in numbers if number is not None]
         return "".join(f"on({number}) ? {convert}({other}) :\n" for number, other in numbers) + f"{convert}({text})", [number for number, _ in numbers]
-
-    def expression(self, before, text, after, others, convert=""):
-        chosen, numbers = self.choice(before, text, after, others, convert)
-        return chosen, numbers
 
     def statement(self, text):
         code = blank(text)
@@ -142,7 +138,7 @@ class Mutated:
             if re.match(r"(const |auto )", condition):
                 self.emit(text[: end + 1], [])
             else:
-                chosen, numbers = self.choice(text[:start], condition, text[end:], ["true", "false", *changes(condition)], "bool")
+                chosen, numbers = self.choice(text[:start], condition, text[end:], [f"true /* {condition} */", f"false /* {condition} */", *changes(condition)], "bool")
                 self.emit(text[:start] + chosen + ")", numbers)
             head, rest = text[: end + 1], text[end + 1 :]
         self.simple(head, rest)
@@ -173,7 +169,7 @@ class Mutated:
         others = list(changes(text))
         if not re.match(r"\s*(return|throw|break|continue)\b", code):
             others.append(";")
-        numbers = [(self.new(head + " " + other.strip() if head else other), other) for other in others]
+        numbers = [(self.new(f"{head} {other if other != ';' else '/* left out */ ' + text.strip()}"), other) for other in others]
         numbers = [(number, other) for number, other in numbers if number is not None]
         self.put("{")
         for number, other in numbers:

@@ -90,6 +90,15 @@ TEST(RouterMemory, OfWhomItHeardEndsWithAFault) {
     }
 }
 
+TEST(RouterMemory, OfALowerPriorityEndsWithAHigherOneOfTheSameMoment) {
+    Dut dut(version2());
+    dut.startAsBackup();
+    dut.hear(90, "10.9.0.3");
+    dut.hear(200, "10.9.0.7");
+    dut.expire();
+    EXPECT_THAT(dut.router.cause(), HasSubstr("no advertisement from 10.9.0.7"));
+}
+
 TEST(RouterMemory, OfTheLearntIntervalEndsWithAFaultAndWithMastership) {
     Dut dut(version3(1000ms));
     dut.startAsBackup();
@@ -293,14 +302,14 @@ TEST_F(ToleratingRouter, CountsOnWhileItsOwnPriorityStaysTheHigherOne) {
 }
 
 TEST_F(ToleratingRouter, CountsAnewAfterItsOwnPriorityWasNoHigher) {
-    for (const std::uint8_t priority : {90, 80}) {
+    for (const int priority : {90, 80}) {
         const Dut before = dut;
-        dut.router.setPriority(priority, false, "check lb failed", dut.now);
+        dut.router.setPriority(static_cast<std::uint8_t>(priority), false, "check lb failed", dut.now);
         dut.router.setPriority(100, false, "check lb succeeded", dut.now);
         hearUntil(15s);
-        EXPECT_TRUE(tolerates()) << int{priority};
+        EXPECT_TRUE(tolerates()) << priority;
         hearUntil(16s);
-        EXPECT_FALSE(tolerates()) << int{priority};
+        EXPECT_FALSE(tolerates()) << priority;
         dut = before;
     }
 }
