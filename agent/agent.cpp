@@ -848,7 +848,7 @@ class Agent {
                       {"priority", transition.priority},
                       {"cause", transition.cause}});
                 writeEvent(transition);
-                if (transition.from == vrrp::State::Master) dataPath_->vipLost();
+                if (transition.from == vrrp::State::Master) dataPath_->vipLost(vipsOf(transition.ipv6));
                 break;
             }
             case net::ElectionEvent::Kind::PacketRejected:
@@ -860,6 +860,13 @@ class Agent {
         }
     }
 
+    [[nodiscard]] std::vector<boost::asio::ip::address> vipsOf(bool ipv6) const {
+        std::vector<boost::asio::ip::address> vips;
+        std::ranges::copy_if(configuration_.vip.addresses, std::back_inserter(vips),
+                             [&](const auto& address) { return address.is_v6() == ipv6; });
+        return vips;
+    }
+
     /// To the cluster, where it can be told.
     void writeEvent(const vrrp::Transition& transition) {
         if (!events_) return;
@@ -867,9 +874,8 @@ class Agent {
         const bool fault = transition.to == vrrp::State::Fault;
         if (!holds && !fault && transition.from != vrrp::State::Master) return;
         std::vector<std::string> vips;
-        for (const auto& address : configuration_.vip.addresses) {
-            if (address.is_v6() == transition.ipv6) vips.push_back(address.to_string());
-        }
+        for (const auto& address : vipsOf(transition.ipv6))
+            vips.push_back(address.to_string());
         const std::string vip =
             "the virtual IP " + joined(vips) + " (VRID " + std::to_string(transition.virtualRouterId) + ")";
         events_->write({.node = configuration_.nodeName,

@@ -34,6 +34,8 @@ const char* toString(End end) {
             return "rebalanced";
         case End::ConnectTimeout:
             return "connect-timeout";
+        case End::VipLost:
+            return "vip-lost";
     }
     return "?";
 }
@@ -58,6 +60,7 @@ const char* terminationState(End end, bool connected) {
         case End::BackendLeft:
         case End::Stopped:
         case End::Rebalanced:
+        case End::VipLost:
             return connected ? "KD" : "KC";
         case End::NoBackend:
         case End::ConnectFailed:

@@ -29,8 +29,9 @@ enum class End : std::uint8_t {
     Stopped,         ///< the balancer ended
     Rebalanced,      ///< its backend had more than its part (balancing/rebalancer.h)
     ConnectTimeout,  ///< as ConnectFailed, and the last one tried had not answered in time
+    VipLost,         ///< the address that the client had connected to went to another host
 };
-inline constexpr std::size_t kEnds = 15;
+inline constexpr std::size_t kEnds = 16;
 
 /// "client", "backend-reset", …
 const char* toString(End end);

@@ -71,8 +71,9 @@ class DataPath {
     /// Takes over what can change while it runs, of what it knows of these options.
     virtual void reconfigure(const ProxyOptions& options) = 0;
 
-    /// Another host has the VIP now: what came through it goes there from now on. Any thread.
-    virtual void vipLost() {}
+    /// Another host has these VIPs now: what came through them goes there from now on, to a host that knows
+    /// nothing of it. Has the clients told so, also those that are idle. Any thread.
+    virtual void vipLost(const std::vector<boost::asio::ip::address>& vips) = 0;
 
     /// Whether new connections are served. Any thread.
     [[nodiscard]] virtual bool accepting() const = 0;

@@ -25,6 +25,7 @@
 #include "lb/kernel/nudge.h"
 #include "lb/kernel/rules_text.h"
 #include "lb/kernel/ruleset_watch.h"
+#include "lb/local_clients.h"
 
 namespace fairlead::lb {
 namespace {
@@ -79,6 +80,7 @@ struct KernelPath::Impl {
     Ruleset::Change lookAround();
     void complain();
     void endGone();
+    void endLocalClients(const std::vector<boost::asio::ip::address>& vips);
     void endFlows(const char* why, const std::function<bool(const Flow&)>& chosen);
     void refresh();
     // On the owner's thread again.
@@ -114,9 +116,9 @@ struct KernelPath::Impl {
     mutable std::condition_variable refreshed;
     SnapshotPtr pending;
     bool stopping = false;
-    bool lost = false;
-    std::optional<Algorithm> algorithm;  ///< a new one
-    mutable bool wanted = false;         ///< new figures
+    std::vector<boost::asio::ip::address> lost;  ///< VIPs
+    std::optional<Algorithm> algorithm;          ///< a new one
+    mutable bool wanted = false;                 ///< new figures
     ProxyStatistics figures;
     Clock::time_point figuresAt;
 };
@@ -265,6 +267,20 @@ void KernelPath::Impl::endGone() {
              [this](const Flow& flow) { return departures.gone().contains(flow.backend); });
 }
 
+/// A client on this host speaks from the VIP to the VIP while the host holds it; no answer finds it any more.
+void KernelPath::Impl::endLocalClients(const std::vector<boost::asio::ip::address>& vips) {
+    try {
+        LocalClients localClients;
+        for (const Flow& flow : conntrack->flows(options.services)) {
+            if (std::ranges::find(vips, flow.client.address) != vips.end())
+                localClients.end(flow.client, flow.service);
+        }
+    } catch (const std::exception& error) {
+        tell(Severity::Warning, "clients on this host may not notice that the VIP has moved",
+             {{"cause", error.what()}});
+    }
+}
+
 void KernelPath::Impl::refresh() {
     std::map<Endpoint, BackendStatistics> backends;
     ProxyStatistics next;
@@ -324,13 +340,13 @@ bool KernelPath::Impl::waitForWork() {
 void KernelPath::Impl::run() {
     while (waitForWork()) {
         SnapshotPtr next;
-        bool left = false;
+        std::vector<boost::asio::ip::address> left;
         bool figuresWanted = false;
         std::optional<Algorithm> chosen;
         {
             const std::lock_guard lock(mutex);
             next = std::exchange(pending, nullptr);
-            left = std::exchange(lost, false);
+            left.swap(lost);
             figuresWanted = wanted;
             chosen = std::exchange(algorithm, std::nullopt);
         }
@@ -353,7 +369,8 @@ void KernelPath::Impl::run() {
             endAgainAt = Clock::time_point::max();
             endGone();
         }
-        if (left && !ruleset->survivesVip()) {
+        if (!left.empty()) endLocalClients(left);
+        if (!left.empty() && !ruleset->survivesVip()) {
             endFlows("the VIP went to another host", [this](const Flow& flow) {
                 // A local client's connection goes through this host's rules wherever the VIP is.
                 return std::ranges::find(options.own, flow.client.address) == options.own.end() &&
@@ -449,9 +466,9 @@ void KernelPath::reconfigure(const ProxyOptions& options) {
     impl_->wake();
 }
 
-void KernelPath::vipLost() {
+void KernelPath::vipLost(const std::vector<boost::asio::ip::address>& vips) {
     const std::lock_guard lock(impl_->mutex);
-    impl_->lost = true;
+    impl_->lost.insert(impl_->lost.end(), vips.begin(), vips.end());
     impl_->wake();
 }
 

@@ -31,7 +31,7 @@ class KernelPath final : public DataPath {
     void drain() override;
     /// The algorithm.
     void reconfigure(const ProxyOptions& options) override;
-    void vipLost() override;
+    void vipLost(const std::vector<boost::asio::ip::address>& vips) override;
     /// The rules are in place.
     [[nodiscard]] bool accepting() const override;
     /// Counters are as of half a second ago at most, unless the kernel is slow to answer.

@@ -149,6 +149,11 @@ void Proxy::reconfigure(const ProxyOptions& options) {
         worker->wakeUp();
 }
 
+void Proxy::vipLost(const std::vector<boost::asio::ip::address>& vips) {
+    for (auto& worker : impl_->workers)
+        worker->vipLost(vips);
+}
+
 void Proxy::stop() {
     impl_->running = false;
     for (auto& worker : impl_->workers)

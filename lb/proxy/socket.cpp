@@ -68,6 +68,11 @@ void keepAlive(int socket, std::chrono::milliseconds peerTimeout) {
 }
 
 void equipListener(int listener, std::chrono::milliseconds peerTimeout) {
+    // Else no packet could leave from an address that this host has lost, and the clients of a VIP that has
+    // moved would not be told (ip(7), IP_TRANSPARENT; inherited by what is accepted). Without CAP_NET_ADMIN
+    // there is no VIP to lose.
+    setInt(listener, IPPROTO_IP, IP_TRANSPARENT, 1);
+    setInt(listener, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
     setInt(listener, IPPROTO_TCP, TCP_NODELAY, 1);
     keepAlive(listener, peerTimeout);
     limitSilence(listener, peerTimeout);
@@ -90,6 +95,13 @@ Endpoint boundEndpoint(const Descriptor& listener) {
     if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
         throw std::system_error(errno, std::generic_category(), "getsockname");
     }
+    return fromSockaddr(storage);
+}
+
+std::optional<Endpoint> localEndpoint(const Descriptor& socket) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    if (getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return std::nullopt;
     return fromSockaddr(storage);
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <utility>
 
 #include "lb/endpoint.h"
@@ -55,6 +56,9 @@ void equipListener(int listener, std::chrono::milliseconds peerTimeout);
 /// Whether somebody listens there already. SO_REUSEPORT would let us share the port with an older agent
 /// unawares. Throws std::system_error that names the endpoint if it can't be bound.
 void requireFree(const Endpoint& endpoint);
+
+/// Where the other end connected to; nothing if the socket can't tell any more.
+std::optional<Endpoint> localEndpoint(const Descriptor& socket);
 
 Endpoint boundEndpoint(const Descriptor& listener);
 

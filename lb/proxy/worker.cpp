@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lb/local_clients.h"
 #include "lb/proxy/access_queue.h"
 #include "lb/proxy/closed_window.h"
 
@@ -71,6 +72,14 @@ void Worker::publish(SnapshotPtr snapshot) {
     {
         const std::lock_guard lock(mailboxMutex_);
         mailbox_ = std::move(snapshot);
+    }
+    wakeUp();
+}
+
+void Worker::vipLost(const std::vector<boost::asio::ip::address>& vips) {
+    {
+        const std::lock_guard lock(mailboxMutex_);
+        lostVips_.insert(lostVips_.end(), vips.begin(), vips.end());
     }
     wakeUp();
 }
@@ -145,6 +154,7 @@ void Worker::run() {
         if (std::exchange(woken_, false)) {
             adoptOptions();
             takeSnapshot();
+            leaveLostVips();
             if (draining_) acceptor_.close();
         }
         runMore();
@@ -209,6 +219,34 @@ void Worker::adoptOptions() {
         picker_.setOptions(options, now_);
     rebalancer_.setOptions(shared_.live.rebalance(), shared_.live.slowStart);
     nextIdleSweep_ = now_;
+}
+
+void Worker::leaveLostVips() {
+    std::vector<boost::asio::ip::address> lost;
+    {
+        const std::lock_guard lock(mailboxMutex_);
+        lost.swap(lostVips_);
+    }
+    if (lost.empty()) return;
+    const auto isLost = [&](const boost::asio::ip::address& address) {
+        return std::ranges::find(lost, address) != lost.end();
+    };
+    LocalClients localClients;
+    std::uint64_t count = 0;
+    // Backwards: close() fills the gap with the last one.
+    for (std::size_t i = connections_.size(); i-- > 0;) {
+        Connection& connection = *connections_[i];
+        const auto local = localEndpoint(connection.client.socket);
+        if (!local || !isLost(local->address)) continue;
+        if (isLost(connection.clientEndpoint.address)) localClients.end(connection.clientEndpoint, *local);
+        ++count;
+        reset_.add(1);
+        close(connection, End::VipLost);
+    }
+    if (count == 0) return;
+    shared_.sink({.severity = Severity::Info,
+                  .message = "connections reset",
+                  .fields = {{"count", std::to_string(count)}, {"cause", "the VIP went to another host"}}});
 }
 
 void Worker::takeSnapshot() {

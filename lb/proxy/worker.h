@@ -46,6 +46,8 @@ class Worker {
     void publish(SnapshotPtr snapshot);
     /// Any thread: accepts nobody any more from its next turn on, and goes on with those it has.
     void drain();
+    /// Any thread: resets the connections that came to one of these addresses.
+    void vipLost(const std::vector<boost::asio::ip::address>& vips);
     /// Has it look at ProxyShared::live. Any thread.
     void wakeUp();
     void stop();
@@ -61,6 +63,7 @@ class Worker {
 
     void adoptOptions();
     void takeSnapshot();
+    void leaveLostVips();
     BackendCounters& countersOf(const Endpoint& backend);
 
     void acceptFrom(Listener& listener);
@@ -115,6 +118,7 @@ class Worker {
 
     std::mutex mailboxMutex_;
     SnapshotPtr mailbox_;
+    std::vector<boost::asio::ip::address> lostVips_;  ///< also of the mailbox
 
     // On the worker's thread only.
     SnapshotPtr snapshot_;

@@ -196,6 +196,7 @@ TEST(TerminationState, IsWhatReadersOfHaproxysTcplogKnow) {
     EXPECT_STREQ(terminationState(End::BackendLeft, true), "KD");
     EXPECT_STREQ(terminationState(End::Rebalanced, true), "KD");
     EXPECT_STREQ(terminationState(End::Stopped, false), "KC");
+    EXPECT_STREQ(terminationState(End::VipLost, true), "KD");
     EXPECT_STREQ(terminationState(End::NoBackend, false), "SC");
     EXPECT_STREQ(terminationState(End::ConnectFailed, false), "SC");
     EXPECT_STREQ(terminationState(End::ConnectTimeout, false), "sC");

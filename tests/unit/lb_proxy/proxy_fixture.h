@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -54,12 +55,17 @@ inline Descriptor listening(Endpoint& endpoint) {
     return socket;
 }
 
-inline Descriptor dial(const Endpoint& endpoint) {
+inline Descriptor dial(const Endpoint& endpoint, const std::optional<Endpoint>& from = std::nullopt) {
     Descriptor socket(::socket(endpoint.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     sockaddr_storage storage{};
+    if (from) {
+        const socklen_t size = toSockaddr(*from, storage);
+        if (bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0)
+            throw std::system_error(errno, std::generic_category(), "bind");
+    }
     const socklen_t length = toSockaddr(endpoint, storage);
     if (connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
         throw std::system_error(errno, std::generic_category(), "dial");

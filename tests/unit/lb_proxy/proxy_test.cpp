@@ -85,6 +85,23 @@ TEST_F(ProxyTest, AResetIsPassedOnAsAReset) {
     EXPECT_EQ(end, ECONNRESET);
 }
 
+TEST_F(ProxyTest, ClientsOfAVipThatMovedAreResetAndTheOthersGoOn) {
+    Server server(echo);
+    const Endpoint local = startProxy({server.endpoint()});
+    // Loopback has all of 127.0.0.0/8. A client at the VIP itself would be another case.
+    const Descriptor client = dial(local, parseEndpoint("127.0.0.2:0").value());
+    sendAll(client, "x");
+    EXPECT_EQ(receive(client, 1), "x");
+    proxy_->vipLost({parseEndpoint("127.0.0.9:1")->address});
+    sendAll(client, "y");
+    EXPECT_EQ(receive(client, 1), "y");
+    proxy_->vipLost({local.address});
+    EXPECT_EQ(endOf(client), ECONNRESET);
+    ASSERT_TRUE(allClosed());
+    EXPECT_EQ(proxy_->statistics().reset, 1U);
+    EXPECT_EQ(proxy_->statistics().backends.at(0).ended.at(static_cast<std::size_t>(End::VipLost)), 1U);
+}
+
 TEST_F(ProxyTest, ABackendThatGoesDownHasItsConnectionsResetOnBothSidesAndTheOthersGoOn) {
     std::atomic<int> end{-1};
     Server doomed([&](Descriptor& socket) { end = endOf(socket); });
