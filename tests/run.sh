@@ -3,7 +3,7 @@
 #
 #   tests/run.sh              what must pass, about half an hour on two cores the first time
 #   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, simulate, image, chaos, soak,
-#                             sabotage, system-asan and system-tsan
+#                             sabotage, system-asan, system-tsan, cppcheck, valgrind, mutation and coverage
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
 set -uo pipefail
@@ -92,6 +92,37 @@ run_demo() { tests/demo.sh; }
 run_chaos() { tests/chaos/chaos.py --faults "${CHAOS_FAULTS:-500}" --minutes "${CHAOS_MINUTES:-60}"; }
 run_soak() { tests/chaos/soak.py --minutes "${SOAK_MINUTES:-120}" --output "$logs/soak"; }
 run_sabotage() { tests/chaos/sabotage.py; }
+# The four below: docs/testing.md.
+run_cppcheck() {
+    tests/setup.sh analysis &&
+        cppcheck --std=c++20 --language=c++ --enable=warning,performance,portability --inline-suppr --quiet \
+            --error-exitcode=1 --suppressions-list=tests/cppcheck.supp -j "$jobs" -I . agent lb
+}
+# Of the rooms without threads and sockets; the others are asan's and tsan's. What takes seconds without valgrind is left out.
+run_valgrind() {
+    local room rooms=(vrrp config import lb history blackout)
+    tests/setup.sh analysis && cmake --preset release >/dev/null &&
+        cmake --build --preset release --target "${rooms[@]/%/_test}" -- -j "$jobs" || return 1
+    for room in "${rooms[@]}"; do
+        echo "$room"
+        valgrind --quiet --error-exitcode=98 --leak-check=full --errors-for-leak-kinds=definite \
+            "build/release/tests/${room}_test" --gtest_brief=1 '--gtest_filter=-Simulation.*:Exploration.*:*BrokenRouter*' || return 1
+    done
+}
+# Whether the election's tests notice mistakes.
+run_mutation() {
+    cmake --preset release >/dev/null && cmake --build --preset release --target vrrp_test -- -j "$jobs" && tests/mutation.py
+}
+# Line coverage by the unit tests and a choice of system tests; without these with COVERAGE_SYSTEM=none.
+run_coverage() {
+    local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,hmac,blackout,command_line}.py tests/cluster)
+    tests/setup.sh analysis && build_preset coverage || return 1
+    find build/coverage -name '*.gcda' -delete
+    ctest --test-dir build/coverage --output-on-failure --no-tests=error -j "$jobs" || return 1
+    tests/coverage.py --cores || return 1
+    [ "${COVERAGE_SYSTEM:-}" != none ] || return 0
+    system_tests coverage 3 "${system[@]}" && tests/coverage.py
+}
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=("${all_steps[@]}")

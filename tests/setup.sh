@@ -7,6 +7,7 @@
 #   tests/setup.sh packages    of `test`, the packages alone
 #   tests/setup.sh apiserver   of `test`, the kube-apiserver alone
 #   tests/setup.sh kubeadm     of `test`, kubeadm alone
+#   tests/setup.sh analysis    for the steps coverage, cppcheck and valgrind of tests/run.sh
 #   tests/setup.sh image       for tests/image: podman, and debian:bookworm-slim as its base image
 #
 # The programs of Kubernetes are built from the module that tests/peers/go.mod names, once, into ~/.cache/fairlead/bin.
@@ -35,6 +36,7 @@ test_packages=(
     chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
 )
 
+analysis_packages=(gcovr cppcheck valgrind libc6-dbg)
 image_packages=(podman buildah runc netavark aardvark-dns conmon catatonit iptables debootstrap)
 
 say() { printf '%s\n' "setup: $*"; }
@@ -230,6 +232,7 @@ build) install_packages "${build_packages[@]}" ;;
 packages) install_test_packages ;;
 apiserver) install_apiserver ;;
 kubeadm) install_kubeadm ;;
+analysis) install_packages "${analysis_packages[@]}" ;;
 image)
     mkdir -p "$cache"
     install_packages "${image_packages[@]}"

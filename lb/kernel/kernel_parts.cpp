@@ -10,7 +10,8 @@ namespace {
 /// The table of one family as a text, with this in it.
 class Table {
   public:
-    Table(std::string family, std::string name) : head_("table " + family + " " + name + " { ") {}
+    Table(const std::string& family, const std::string& name)
+        : head_("table " + family + " " + name + " { ") {}
 
     [[nodiscard]] std::string with(const std::string& content) const { return head_ + content + " }\n"; }
     [[nodiscard]] std::string chain(const std::string& rule) const {

@@ -33,6 +33,13 @@ TEST(BackendPool, ANewMemberIsUsableBeforeItsFirstProbe) {
     EXPECT_EQ(healthOf(pool, backend(83)), Health::Unknown);
 }
 
+TEST(Health, HasANameForEachState) {
+    EXPECT_STREQ(toString(Health::Unknown), "unknown");
+    EXPECT_STREQ(toString(Health::Up), "up");
+    EXPECT_STREQ(toString(Health::Draining), "draining");
+    EXPECT_STREQ(toString(Health::Down), "down");
+}
+
 TEST(BackendPool, TheFirstResultDecidesAlone) {
     BackendPool pool(3, 3);
     pool.setMembers({backend(83), backend(84)}, at(0));
@@ -130,6 +137,19 @@ TEST(BackendPool, FallAndRiseCountResultsInARow) {
     const auto up = pool.report(endpoint, kGood, at(8));
     ASSERT_TRUE(up);
     EXPECT_EQ(up->from, Health::Down);
+}
+
+TEST(BackendPool, OtherThresholdsHoldFromTheNextResultOn) {
+    BackendPool pool(2, 5);
+    pool.setMembers({backend(83), backend(84)}, at(0));
+    pool.report(backend(83).endpoint, kGood, at(0));
+    for (int second = 1; second <= 2; ++second)
+        EXPECT_FALSE(pool.report(backend(83).endpoint, kBad, at(second)));
+    pool.setThresholds(1, 3);
+    EXPECT_TRUE(pool.report(backend(83).endpoint, kBad, at(3))) << "the third in a row";
+    EXPECT_TRUE(pool.report(backend(83).endpoint, kGood, at(4)));
+    pool.setThresholds(0, 0);
+    EXPECT_TRUE(pool.report(backend(83).endpoint, kBad, at(5))) << "none means one";
 }
 
 TEST(BackendPool, FailuresOfRealTrafficCountButTheLastOneMustBeAProbes) {

@@ -59,6 +59,19 @@ TEST(Picker, EveryAlgorithmTriesEachBackendOnceAndThenGivesUp) {
     }
 }
 
+TEST(Picker, AnotherAlgorithmIsTakenUpWithTheSnapshotItHas) {
+    Picker picker({.algorithm = Algorithm::SourceHash});
+    picker.adopt(snapshotOf(4), kNow);
+    picker.setOptions({.algorithm = Algorithm::LeastConnections}, kNow);
+    const auto open = [](std::size_t index) -> std::uint64_t { return index == 2 ? 0 : 5; };
+    EXPECT_EQ(picker.pick(kClient, {}, open, kNow), 2U);
+    const auto home = [](Picker& by) { return by.pick(kClient, {}, kNoneOpen, kNow); };
+    Picker always({.algorithm = Algorithm::SourceHash});
+    always.adopt(snapshotOf(4), kNow);
+    picker.setOptions({.algorithm = Algorithm::SourceHash}, kNow);
+    EXPECT_EQ(home(picker), home(always)) << "the same for whoever has the same backends";
+}
+
 TEST(Picker, LeastConnectionsTakesTheEmptiest) {
     Picker picker({.algorithm = Algorithm::LeastConnections});
     picker.adopt(snapshotOf(3), kNow);

@@ -93,6 +93,24 @@ TEST(Candidates, TheBestIsTheHighestThatWasHeardLately) {
     EXPECT_FALSE(candidates.best(kStart + 10s).has_value());
 }
 
+TEST(Candidates, TheBestIsSoWhateverTheirOrder) {
+    Candidates candidates;
+    candidates.record(make_address("10.9.0.4"), 100, kStart);
+    candidates.record(make_address("10.9.0.3"), 100, kStart);
+    EXPECT_EQ(candidates.best(kStart)->peer, make_address("10.9.0.4")) << "equals: the higher address";
+    candidates.record(make_address("10.9.0.2"), 110, kStart);
+    EXPECT_EQ(candidates.best(kStart)->peer, make_address("10.9.0.2"));
+}
+
+TEST(Candidates, CountUntilTheirTimeIsUpAndNeverWithPriorityZero) {
+    Candidates candidates;
+    candidates.record(make_address("10.9.0.2"), 0, kStart);
+    EXPECT_FALSE(candidates.best(kStart).has_value());
+    candidates.record(make_address("10.9.0.2"), 1, kStart);
+    EXPECT_TRUE(candidates.best(kStart + Candidates::kValidity).has_value());
+    EXPECT_FALSE(candidates.best(kStart + Candidates::kValidity + 1ns).has_value());
+}
+
 TEST(Candidates, AreBounded) {
     Candidates candidates;
     for (unsigned i = 0; i < 1000; ++i)

@@ -46,6 +46,13 @@ TEST(EffectivePriority, StaysWithin1And254) {
     EXPECT_EQ(of(10, {{"a", -2147483647 - 1, false}, {"b", -2147483647 - 1, false}}).priority, 1);
 }
 
+TEST(EffectivePriority, CallsTheBoundsThemselvesNoLimit) {
+    EXPECT_EQ(of(2, {{"a", -1, false}}).priority, 1);
+    EXPECT_EQ(of(2, {{"a", -1, false}}).explanation, "2 - 1 (a failed)");
+    EXPECT_EQ(of(253, {{"a", 1, true}}).priority, 254);
+    EXPECT_EQ(of(253, {{"a", 1, true}}).explanation, "253 + 1 (a)");
+}
+
 TEST(EffectivePriority, IsNotLimitedUntilAllWeightsAreSummed) {
     EXPECT_EQ(of(200, {{"a", 100, true}, {"b", -60, false}}).priority, 240);
 }

@@ -142,6 +142,9 @@ TEST(ReplayWindow, IsAsWideOnBothSidesToTheSecond) {
             ASSERT_TRUE(result.has_value()) << skew;
             EXPECT_EQ(result->skew, std::chrono::seconds(skew));
             EXPECT_EQ(window.alarming(result->skew), skew > 2 || skew < -2) << skew;
+            EXPECT_EQ(rejected(window.accept(kMaster, Sequence::at(kNow - std::chrono::seconds(skew)), kNow)),
+                      ReplayReject::Replayed)
+                << skew;
         }
     }
 }
@@ -224,6 +227,9 @@ TEST(ReplayWindow, ForgetsOnlyMarksThatTheWindowOutdoes) {
     const WallTime atItsEnd = kNow + 5s;
     EXPECT_EQ(rejected(window.accept(kMaster, Sequence::at(atItsEnd), atItsEnd)),
               ReplayReject::TooManySources);
+    EXPECT_EQ(rejected(window.accept(kMaster, Sequence::at(kNow - 5s), kNow - 5s)),
+              ReplayReject::TooManySources)
+        << "our clock was set back";
     const WallTime later = kNow + 6s;
     ASSERT_TRUE(window.accept(host(0), Sequence::at(later), later).has_value());
     EXPECT_TRUE(window.accept(kMaster, Sequence::at(later), later).has_value());

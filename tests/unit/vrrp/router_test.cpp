@@ -9,6 +9,7 @@
 
 #include "agent/vrrp/peers.h"
 #include "agent/vrrp/text.h"
+#include "tests/unit/vrrp/dut.h"
 
 namespace fairlead::vrrp {
 namespace {
@@ -20,97 +21,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const TimePoint kStart = TimePoint{} + 1000s;
-
-RouterOptions version2(std::uint8_t priority = 100) {
-    return {.version = 2,
-            .virtualRouterId = 51,
-            .priority = priority,
-            .advertInterval = 1s,
-            .addresses = {make_address_v4("10.9.0.100")}};
-}
-
-RouterOptions version3(std::chrono::milliseconds interval = 100ms, std::uint8_t priority = 100) {
-    RouterOptions options = version2(priority);
-    options.version = 3;
-    options.advertInterval = interval;
-    return options;
-}
-
-/// The actions as text, in their order: what a router is asked to do at a glance.
-std::vector<std::string> names(const Actions& actions) {
-    std::vector<std::string> result;
-    for (const Action& action : actions) {
-        if (const auto* advert = std::get_if<SendAdvertisement>(&action)) {
-            result.push_back("advert " + std::to_string(advert->priority));
-        } else if (std::holds_alternative<InstallAddresses>(action)) {
-            result.emplace_back("install");
-        } else if (std::holds_alternative<RemoveAddresses>(action)) {
-            result.emplace_back("remove");
-        } else if (std::holds_alternative<Announce>(action)) {
-            result.emplace_back("announce");
-        } else if (const auto* named = std::get_if<NameSuccessor>(&action)) {
-            result.push_back("successor " + named->peer.to_string());
-        } else if (const auto* transition = std::get_if<Transition>(&action)) {
-            result.push_back(std::string(toString(transition->from)) + "→" + toString(transition->to));
-        } else {
-            result.emplace_back("warning");
-        }
-    }
-    return result;
-}
-
-/// A router in virtual time with address 10.9.0.50.
-class Dut {
-  public:
-    explicit Dut(const RouterOptions& options) : router(options), options_(options) {}
-
-    std::vector<std::string> start() { return names(router.start(up(), now)); }
-
-    void startAsBackup() {
-        start();
-        ASSERT_EQ(router.state(), State::Backup);
-    }
-
-    void startAsMaster() {
-        start();
-        expire();
-        ASSERT_EQ(router.state(), State::Master);
-    }
-
-    static InterfaceCondition up() { return {.fault = "", .primary = make_address_v4("10.9.0.50")}; }
-    static InterfaceCondition down() {
-        return {.fault = "link eth0 is down", .primary = make_address_v4("10.9.0.50")};
-    }
-
-    std::vector<std::string> hear(std::uint8_t priority, const char* source = "10.9.0.2",
-                                  Duration interval = Duration::zero(), Duration age = Duration::zero()) {
-        Advertisement advertisement;
-        advertisement.version = options_.version;
-        advertisement.virtualRouterId = 51;
-        advertisement.priority = priority;
-        advertisement.interval = interval == Duration::zero() ? Duration(options_.advertInterval) : interval;
-        advertisement.source = make_address_v4(source);
-        advertisement.addresses.push_back(make_address_v4("10.9.0.100"));
-        return names(router.received(advertisement, now - age, now));
-    }
-
-    /// Moves to the deadline, `late` of it, and lets the timer act.
-    std::vector<std::string> expire(Duration late = Duration::zero()) {
-        if (!router.deadline()) return {"no deadline"};
-        now = *router.deadline() + late;
-        return names(router.timerExpired(now));
-    }
-
-    [[nodiscard]] Duration left() const { return *router.deadline() - now; }
-
-    Router router;
-    TimePoint now = kStart;
-
-  private:
-    RouterOptions options_;
-};
 
 // ---- timers (RFC 9568 §6.1, RFC 3768 §6.1)
 
@@ -799,6 +709,7 @@ TEST(PeerTable, KeepsTheLatestOfEachAndForgetsTheLongestSilent) {
     table.record(advertisement, kStart + 100s);
     ASSERT_EQ(table.peers().size(), PeerTable::kMaxPeers);
     EXPECT_EQ(table.peers()[0].priority, 90);
+    EXPECT_EQ(table.peers()[0].advertInterval, 1s);
     EXPECT_EQ(table.peers()[0].adverts, 2U);
     EXPECT_EQ(table.peers()[0].lastHeard, kStart + 100s);
 

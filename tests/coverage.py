@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Line coverage of the tests that ran in build/coverage, room by room; run by `tests/run.sh coverage`.
+
+Cores are the files without socket, thread or clock (docs/architecture.md); of them 95 % of the lines must have run, of the
+whole 85 %, else it ends with 1. Files below their mark are listed with their lines that never ran. See docs/testing.md.
+
+    tests/coverage.py --cores      only the cores are judged: the edges are the system tests'
+"""
+
+import argparse
+import collections
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build/coverage")
+CORE, WHOLE = 95.0, 85.0
+CORES = [
+    "agent/vrrp/*", "agent/config/*", "agent/import/*", "lb/*", "lb/balancing/*",
+    "agent/kubernetes/watch_decoder.*", "agent/kubernetes/node*", "agent/kubernetes/requests.*", "agent/kubernetes/kubeconfig.*",
+    "agent/kubernetes/backoff.h", "agent/kubernetes/change_log.h", "agent/kubernetes/response_body.*", "agent/checks/check_state.*",
+    "agent/history/history.*", "agent/blackout/outage_meter.*", "agent/guard/testament.*", "agent/log/utf8.*", "agent/membership_hold.*",
+    "agent/net/announce_schedule.*", "agent/net/arp.*", "agent/net/neighbor_*", "agent/net/address_request.*", "agent/preflight/pair_verdict.*",
+    "agent/privileges/system_calls.*", "lb/kernel/*_rules.*", "lb/kernel/rules_text.*", "lb/health/probe_schedule.h",
+]  # fmt: skip
+EDGES = ["agent/config/host_facts.*", "lb/local_addresses.*"]  # that lie among the cores
+
+
+def matches(path, patterns):
+    # A pattern's * doesn't reach into folders.
+    return any(os.path.dirname(path) == os.path.dirname(pattern) and fnmatch.fnmatch(path, pattern) for pattern in patterns)
+
+
+def measured():
+    """path → {line: times it ran}"""
+    # Exceptions give each call a second branch; lines are what counts here.
+    report = subprocess.run(
+        ["gcovr", "--root", ROOT, "--object-directory", BUILD, "--filter", f"{ROOT}/agent/", "--filter", f"{ROOT}/lb/", "--exclude-unreachable-branches", "--gcov-ignore-parse-errors", "--json", "-"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    files = {}
+    for file in json.loads(report.stdout)["files"]:
+        files[file["file"]] = {line["line_number"]: line["count"] for line in file["lines"] if not line.get("gcovr/noncode")}
+    return files
+
+
+def ranges(numbers):
+    """3, 4, 5, 9 → "3-5 9" """
+    text, start, last = [], None, None
+    for number in [*sorted(numbers), None]:
+        if start is not None and number != last + 1:
+            text.append(f"{start}" if start == last else f"{start}-{last}")
+            start = None
+        if start is None:
+            start = number
+        last = number if number is not None else last
+    return " ".join(text)
+
+
+def percent(pairs):
+    ran, lines = (sum(column) for column in zip(*pairs))
+    return 100 * ran / max(1, lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cores", action="store_true", help="judge only these")
+    options = parser.parse_args()
+    files = {path: lines for path, lines in measured().items() if lines}
+    if not files:
+        sys.exit("no test has run in build/coverage")
+    counts = {path: (sum(1 for times in lines.values() if times), len(lines)) for path, lines in files.items()}
+    rooms = collections.defaultdict(list)
+    for path in counts:
+        rooms[os.path.dirname(path)].append(path)
+    cores = [path for path in counts if matches(path, CORES) and not matches(path, EDGES)]
+    for path in sorted(counts):
+        mark = CORE if path in cores else 0 if options.cores else WHOLE
+        if percent([counts[path]]) < mark:
+            missing = ranges(line for line, times in files[path].items() if not times)
+            print(f"{path}: {percent([counts[path]]):.1f} % of {counts[path][1]}; never ran: {missing}")
+    print(f"\n{'room':24} {'lines':>7} {'covered':>8}")
+    for room in sorted(rooms):
+        print(f"{room:24} {sum(counts[path][1] for path in rooms[room]):7} {percent([counts[path] for path in rooms[room]]):7.1f} %")
+    core, whole = percent([counts[path] for path in cores]), percent(counts.values())
+    print(f"{'cores':24} {sum(counts[path][1] for path in cores):7} {core:7.1f} %   (at least {CORE:.0f})")
+    print(f"{'the whole':24} {sum(count[1] for count in counts.values()):7} {whole:7.1f} %   (at least {WHOLE:.0f})")
+    return 0 if core >= CORE and (whole >= WHOLE or options.cores) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
