@@ -31,6 +31,7 @@ constexpr Told kTold[] = {
     {End::Stopped, "stopped", "KC", "KD"},
     {End::Rebalanced, "rebalanced", "KC", "KD"},
     {End::ConnectTimeout, "connect-timeout", "sC", "-"},
+    {End::VipLost, "vip-lost", "KC", "KD"},
 };
 
 TEST(Access, EveryEndHasItsNameAndHaproxysLetters) {
