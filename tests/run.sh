@@ -18,7 +18,7 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
 
 # What runs without being named. The rest (see the functions below) is run by name: slower, or not yet clean everywhere.
-all_steps=(setup format build unit fuzz-packets asan tsan system demo)
+all_steps=(setup format build unit cppcheck fuzz-packets asan tsan system demo)
 
 sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
 
