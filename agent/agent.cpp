@@ -323,19 +323,26 @@ class Agent {
         tell(logging::Level::Info, "agent", "another agent of this host has taken over",
              {{"open", dataPath_->statistics().open},
               {"action", "serving the connections that are open; electing and accepting no more"}});
-        awaitDrained();
+        awaitDrained(configuration_.vip.addresses);
         return estate;
     }
 
     /// An agent that ended now would be started again by whoever keeps it running, and take over in its turn.
-    void awaitDrained() {
+    /// `vips`: whose going nobody tells it of any more.
+    void awaitDrained(std::vector<boost::asio::ip::address> vips) {
         drainTimer_.expires_after(std::chrono::seconds(1));
-        drainTimer_.async_wait([this](const boost::system::error_code& error) {
-            if (error) return;
-            if (dataPath_->statistics().open > 0) return awaitDrained();
-            tell(logging::Level::Info, "agent", "the last connection has ended; this agent can be stopped",
-                 {});
-        });
+        drainTimer_.async_wait(
+            [this, vips = std::move(vips)](const boost::system::error_code& error) mutable {
+                if (error) return;
+                const auto here = lb::localAddresses();
+                const auto gone = std::ranges::partition(
+                    vips, [&](const auto& vip) { return here.empty() || here.contains(vip); });
+                if (!gone.empty()) dataPath_->vipLost({gone.begin(), gone.end()});
+                vips.erase(gone.begin(), gone.end());
+                if (dataPath_->statistics().open > 0) return awaitDrained(std::move(vips));
+                tell(logging::Level::Info, "agent",
+                     "the last connection has ended; this agent can be stopped", {});
+            });
     }
 
     void buildAdmin() {

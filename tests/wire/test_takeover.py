@@ -4,8 +4,8 @@ import os
 import time
 
 import pytest
-from lab import Lab
-from lab.agent import merged
+from lab import PATIENCE, Lab
+from lab.agent import binary, merged
 from lab.wire import Capture
 
 VIP = "10.10.1.108"
@@ -83,6 +83,19 @@ def test_agents_follow_each_other_and_no_client_fails(site):
     assert not [entry for entry in wire.advertisements() if entry[1] == peer.address], "the peer took over"
     assert max(later[0] - earlier[0] for earlier, later in zip(adverts, adverts[1:])) < 0.6, "a gap that a peer may not tolerate"
     assert peer.agent.state == "BACKUP"
+
+
+def test_clients_of_an_agent_that_was_taken_over_are_told_when_the_vip_leaves(site):
+    lab, (host, peer), settings = site
+    held = lab.client_host.connect(VIP, PORT)
+    exchange(held)
+    successor(host, settings)
+    exchange(held)
+    host.run(binary(), "handover")
+    lab.wait_for(lambda: peer.holds(VIP), 10, "the VIP on the other host")
+    held.settimeout(5 * PATIENCE)
+    with pytest.raises(ConnectionResetError):  # idle as it is
+        held.recv(1)
 
 
 def test_a_backup_is_taken_over_as_well(site):
