@@ -3,7 +3,7 @@
 #
 #   tests/run.sh              what must pass, about half an hour on two cores the first time
 #   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, simulate, image, chaos, soak,
-#                             sabotage, system-asan, system-tsan, cppcheck, valgrind, mutation and coverage
+#                             sabotage, oldest, system-asan, system-tsan, cppcheck, valgrind, mutation and coverage
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
 set -uo pipefail
@@ -85,6 +85,13 @@ run_pytest() {
 run_system() { system_tests release 1 tests/lab tests/wire tests/cluster tests/chaos; }
 run_system-asan() { build_preset asan && system_tests asan 3 tests/wire tests/cluster; }
 run_system-tsan() { build_preset tsan && system_tests tsan 4 tests/wire; }
+# A cluster's life with the API server of Kubernetes 1.20, the oldest that fairlead is tested with.
+run_oldest() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead server version
+    version=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' tests/peers/oldest/go.mod)
+    server=$cache/bin/kube-apiserver-$version
+    tests/setup.sh oldest && KUBE_APISERVER=$server system_tests release 1 tests/cluster/test_kubeadm_sequence.py
+}
 # The image by its Dockerfile, run as its pod by podman (docs/image.md).
 run_image() { tests/setup.sh image && system_tests release 1 tests/image; }
 run_demo() { tests/demo.sh; }

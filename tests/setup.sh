@@ -8,10 +8,11 @@
 #   tests/setup.sh apiserver   of `test`, the kube-apiserver alone
 #   tests/setup.sh kubeadm     of `test`, kubeadm alone
 #   tests/setup.sh analysis    for the steps coverage, cppcheck and valgrind of tests/run.sh
+#   tests/setup.sh oldest      the kube-apiserver of Kubernetes 1.20, for tests/cluster with KUBE_APISERVER
 #   tests/setup.sh image       for tests/image: podman, and debian:bookworm-slim as its base image
 #
-# The programs of Kubernetes are built from the module that tests/peers/go.mod names, once, into ~/.cache/fairlead/bin.
-# $KUBE_APISERVER, $KUBEADM and $ETCD name binaries to take instead.
+# The programs of Kubernetes are built from the modules that tests/peers/go.mod and tests/peers/oldest/go.mod name, once, into
+# ~/.cache/fairlead/bin. $KUBE_APISERVER, $KUBEADM and $ETCD name binaries to take instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -111,7 +112,10 @@ install_test_packages() {
 # --- Kubernetes' programs ---
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead
-module_line() { awk -v name="$1" '$1 == name { print $2; exit }' tests/peers/go.mod; }
+# The Go that Kubernetes 1.20 was released with. What its module pins is of that time, too.
+oldest_go=1.15.15
+# The version that a module directory's go.mod names: of Go, or of a module that it requires.
+module_line() { awk -v name="$2" '$1 == "require" { $1 = ""; $0 = $0 } $1 == name { print $2; exit }' "$1/go.mod"; }
 
 # Runs a command quietly, with a sign of life every 15 seconds; its output goes to a file, shown if it fails.
 with_heartbeat() {
@@ -139,66 +143,107 @@ at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; 
 
 go_version() { (cd / && GOTOOLCHAIN=local "$1" version 2>/dev/null) | sed -n 's/^go version go\([0-9.]*\).*/\1/p'; }
 
-# The Go that this machine has if it is new enough for the module, else that Go fetches the newer one as a module.
+# Sets $go: the Go that this machine has if it is new enough for the module, else that Go fetches the newer one as a module.
 prepare_go() {
-    local needed=$1 directory arch
     go=$(command -v go || true)
-    if [ -n "$go" ] && at_least "$(go_version "$go")" "$needed"; then return; fi
-    if [ -x "$cache/go$needed/bin/go" ]; then
-        go=$cache/go$needed/bin/go
-        return
-    fi
+    if [ -n "$go" ] && at_least "$(go_version "$go")" "$1"; then return; fi
+    fetch_go "$1"
+}
+
+# Sets $go: exactly this version.
+fetch_go() {
+    local version=$1 directory arch
+    go=$cache/go$version/bin/go
+    if [ -x "$go" ]; then return; fi
+    go=$(command -v go || true)
     if [ -z "$go" ]; then
         install_packages golang-go
         go=$(command -v go)
     fi
-    say "fetching Go $needed (here is $(go_version "$go"))"
+    say "fetching Go $version (here is $(go_version "$go"))"
     arch=$(dpkg --print-architecture)
-    directory=$(cd / && GOFLAGS='' GOTOOLCHAIN=local "$go" mod download -json "golang.org/toolchain@v0.0.1-go$needed.linux-$arch" |
+    directory=$(cd / && GOFLAGS='' GOTOOLCHAIN=local "$go" mod download -json "golang.org/toolchain@v0.0.1-go$version.linux-$arch" |
         sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
     [ -d "$directory" ] || return 1
-    rm -rf "$cache/go$needed.new" && mkdir -p "$cache" && cp -r "$directory" "$cache/go$needed.new"
+    rm -rf "$cache/go$version.new" && mkdir -p "$cache" && cp -r "$directory" "$cache/go$version.new"
     # A module has no executable files.
-    chmod -R u+w "$cache/go$needed.new"
-    chmod +x "$cache/go$needed.new"/bin/* "$cache/go$needed.new"/pkg/tool/*/*
-    mv "$cache/go$needed.new" "$cache/go$needed"
-    go=$cache/go$needed/bin/go
+    chmod -R u+w "$cache/go$version.new"
+    chmod +x "$cache/go$version.new"/bin/* "$cache/go$version.new"/pkg/tool/*/*
+    mv "$cache/go$version.new" "$cache/go$version"
+    go=$cache/go$version/bin/go
 }
 
 # To be run in a subshell.
 build_program() {
-    local name=$1 version=$2 target=$3 minor package=k8s.io/component-base/version
+    local module=$1 name=$2 version=$3 target=$4 minor package=k8s.io/component-base/version
     minor=$(printf '%s' "$version" | cut -d . -f 2)
-    cd tests/peers
+    cd "$module"
     # In place of this shell, so that whoever ends the set-up ends the build.
-    CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local exec nice -n 10 "$go" build -trimpath -o "$target.new" \
+    # Old releases have the clients of whole clouds in them, unless told not to.
+    CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local exec nice -n 10 "$go" build -trimpath -tags providerless -o "$target.new" \
         -ldflags "-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=$minor" \
         "k8s.io/kubernetes/cmd/$name"
 }
 
-# install_program NAME HOW-LONG: one of Kubernetes' programs, unless $NAME (as KUBE_APISERVER) is a file to take in its place.
+# The released module of Kubernetes 1.20 is without the Go file that describes its API, which that release's own build
+# generates. So here: by its generator, over the packages that the API server has in it and that ask for it, into a copy of
+# the module. To be run in a subshell.
+build_oldest() {
+    local module=$1 name=$2 version=$3 target=$4 work=$cache/oldest source package directory file inputs=()
+    export CGO_ENABLED=0 GOFLAGS=-mod=readonly GOTOOLCHAIN=local
+    rm -rf "$work" && mkdir -p "$work/build" "$work/copy"
+    cp "$module/go.mod" "$module/go.sum" "$work/build/"
+    cd "$work/build" || return 1
+    "$go" build -o "$work/openapi-gen" k8s.io/kube-openapi/cmd/openapi-gen || return 1
+    source=$("$go" list -m -f '{{.Dir}}' k8s.io/kubernetes) || return 1
+    # The generator asks `go` for each package unless all lie in a GOPATH.
+    "$go" list -deps -tags providerless -f '{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}' "k8s.io/kubernetes/cmd/$name" \
+        >"$work/packages" || return 1
+    while read -r package directory; do
+        mkdir -p "$work/gopath/src/$package"
+        for file in "$directory"/*.go; do
+            case $file in *_test.go) ;; *) ln -s "$file" "$work/gopath/src/$package/" ;; esac
+        done
+        if grep -qsE '^[[:space:]]*// *\+k8s:openapi-gen=' "$directory"/*.go; then inputs+=("$package"); fi
+    done <"$work/packages"
+    GO111MODULE=off GOPATH=$work/gopath GOROOT=$("$go" env GOROOT) "$work/openapi-gen" --logtostderr \
+        -i "$(IFS=,; printf '%s' "${inputs[*]}")" -p k8s.io/kubernetes/pkg/generated/openapi -O zz_generated.openapi \
+        -h "$source/hack/boilerplate/boilerplate.generatego.txt" -r "$work/violations" --output-base "$work/generated" || return 1
+    cp -r --no-preserve=mode "$source"/{go.mod,go.sum,pkg,cmd,plugin,third_party} "$work/copy/"
+    cp "$work"/generated/k8s.io/kubernetes/pkg/generated/openapi/*.go "$work/copy/pkg/generated/openapi/"
+    "$go" mod edit -replace "k8s.io/kubernetes=$work/copy" || return 1
+    build_program "$work/build" "$name" "$version" "$target"
+}
+
+# install_program MODULE NAME NAMED HOW-LONG: NAME of the Kubernetes that the module requires, unless the file NAMED is there
+# in its place.
 install_program() {
-    local name=$1 duration=$2 version target variable
+    local module=$1 name=$2 named=$3 duration=$4 version target variable
     variable=$(printf '%s' "$name" | tr a-z- A-Z_)
-    version=$(module_line k8s.io/kubernetes)
-    target=${!variable:-$cache/bin/$name-$version}
+    version=$(module_line "$module" k8s.io/kubernetes)
+    target=${named:-$cache/bin/$name-$version}
     if [ -x "$target" ]; then
         say "$name is there: $target"
         return
     fi
-    [ -z "${!variable:-}" ] || fail "$variable=${!variable} is not a program"
+    [ -z "$named" ] || fail "$variable=$named is not a program"
     mkdir -p "$cache/bin"
     say "$name $version is built once ($duration) and then kept: $target"
-    if ! prepare_go "$(module_line go)" ||
-        ! with_heartbeat "$name: build" "$cache/build-$name.log" build_program "$name" "$version" "$target"; then
+    local prepare=(prepare_go "$(module_line "$module" go)") build=build_program
+    if [ "$module" = tests/peers/oldest ]; then prepare=(fetch_go "$oldest_go") build=build_oldest; fi
+    if ! "${prepare[@]}" ||
+        ! with_heartbeat "$name: build" "$cache/build-$name-$version.log" "$build" "$module" "$name" "$version" "$target"; then
         fail "$name $version could not be built (is the Go module proxy in reach?); name one by $variable=FILE"
     fi
     mv "$target.new" "$target"
 }
 
-install_apiserver() { install_program kube-apiserver "some 15 minutes on one core"; }
-# Half of it is what the kube-apiserver is made of.
-install_kubeadm() { install_program kubeadm "a minute on one core after the kube-apiserver, else some seven"; }
+install_apiserver() { install_program tests/peers kube-apiserver "${KUBE_APISERVER:-}" "some 15 minutes on one core"; }
+install_kubeadm() { install_program tests/peers kubeadm "${KUBEADM:-}" "a minute beside the kube-apiserver, alone some seven"; }
+install_oldest() {
+    install_program tests/peers/oldest kube-apiserver "" "some 15 minutes on one core"
+    rm -rf "$cache/oldest"
+}
 
 # --- podman's base image ---
 
@@ -233,6 +278,7 @@ packages) install_test_packages ;;
 apiserver) install_apiserver ;;
 kubeadm) install_kubeadm ;;
 analysis) install_packages "${analysis_packages[@]}" ;;
+oldest) install_oldest ;;
 image)
     mkdir -p "$cache"
     install_packages "${image_packages[@]}"

@@ -9,6 +9,7 @@ from . import namespaces
 # kubeadm's subjects.
 ADMIN = "/O=kubeadm:cluster-admins/CN=kubernetes-admin"
 SUPER_ADMIN = "/O=system:masters/CN=kubernetes-super-admin"
+OLD_ADMIN = "/O=system:masters/CN=kubernetes-admin"  # before 1.29
 
 
 class Authority:
@@ -31,6 +32,12 @@ class Authority:
             os.remove(self._file(each))
         shutil.copy(certificate, self.certificate)
         shutil.copy(key, self.key)
+
+    def forget(self, name):
+        """What is signed under that name next is new."""
+        for end in (".crt", ".key"):
+            if os.path.exists(self._file(name + end)):
+                os.remove(self._file(name + end))
 
     def _file(self, name):
         return os.path.join(self.directory, name)

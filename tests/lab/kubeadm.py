@@ -1,6 +1,6 @@
-"""What kubeadm lays into a control-plane host's /etc/kubernetes: made by its own binary.
+"""What kubeadm lays into a control-plane host's /etc/kubernetes: made by its own binary, or as its old releases did, by openssl.
 
-    kubeadm = Kubeadm(plane)
+    kubeadm = kubeadm_for(plane)
     kubeadm.init(host, directory)              pki and kubeconfigs, as `kubeadm init` makes them
     kubeadm.join(host, directory, of=first)    the same with the first host's authorities, as `kubeadm join --control-plane`
     kubeadm.user_conf(host, "fairlead")        `kubeadm kubeconfig user`, with a new certificate each time
@@ -15,6 +15,7 @@ import subprocess
 
 import yaml
 
+from . import certificates
 from .control_plane import PORT, find_program
 
 CONFIGURATION = """apiVersion: kubeadm.k8s.io/v1beta4
@@ -88,6 +89,54 @@ class Kubeadm:
         self._run(host, "init", "phase", "control-plane", "apiserver", "--dry-run", environment={"KUBEADM_INIT_DRYRUN_DIR": directory})
         with open(os.path.join(directory, "kube-apiserver.yaml")) as file:
             return file.read()
+
+
+class OldKubeadm:
+    """As kubeadm was before 1.29, by openssl: admin.conf is of system:masters, and there is no super-admin.conf."""
+
+    def __init__(self, plane):
+        self.plane = plane
+        self.authority = plane.authority
+        self.pkis = {}
+
+    def init(self, host, directory):
+        pki = self.pkis[host.name] = os.path.join(directory, "pki")
+        os.makedirs(pki, exist_ok=True)
+        certificate, key = self.authority.server(host.name, [host.address, self.plane.vip])
+        public, private = self.authority.service_account_keys()
+        made = {"ca.crt": self.authority.certificate, "apiserver.crt": certificate, "apiserver.key": key, "sa.pub": public, "sa.key": private}
+        for name, source in made.items():
+            shutil.copy(source, os.path.join(pki, name))
+        for name, subject in (("admin", certificates.OLD_ADMIN), ("kubelet", f"/O=system:nodes/CN=system:node:{host.name}")):
+            shutil.copy(self.authority.kubeconfig(f"{name}-of-{host.name}", subject, self.plane.endpoint), os.path.join(directory, f"{name}.conf"))
+
+    def join(self, host, directory, of):
+        self.init(host, directory)
+
+    def user_conf(self, host, name):
+        self.authority.forget(name)
+        return self.plane.user_conf(name)
+
+    def manifest(self, host):
+        pki = self.pkis[host.name]
+        flags = {
+            "advertise-address": host.address, "allow-privileged": "true", "authorization-mode": "Node,RBAC", "client-ca-file": f"{pki}/ca.crt",
+            "enable-admission-plugins": "NodeRestriction", "enable-bootstrap-token-auth": "true", "etcd-servers": self.plane.etcd_endpoint,
+            "insecure-port": "0", "secure-port": str(PORT), "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
+            "service-account-key-file": f"{pki}/sa.pub", "service-account-signing-key-file": f"{pki}/sa.key",
+            "service-cluster-ip-range": "10.96.0.0/12", "tls-cert-file": f"{pki}/apiserver.crt", "tls-private-key-file": f"{pki}/apiserver.key",
+        }  # fmt: skip
+        container = {"name": "kube-apiserver", "command": ["kube-apiserver", *(f"--{name}={value}" for name, value in flags.items())]}
+        pod = {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "kube-apiserver", "namespace": "kube-system"},
+            "spec": {"containers": [container], "hostNetwork": True},
+        }  # fmt: skip
+        return yaml.safe_dump(pod)
+
+
+def kubeadm_for(plane):
+    """The one that fits the plane's API server."""
+    return Kubeadm(plane) if plane.minor >= 29 else OldKubeadm(plane)
 
 
 def flags(manifest):
