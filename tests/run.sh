@@ -90,7 +90,9 @@ run_oldest() {
     local cache=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead server version
     version=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' tests/peers/oldest/go.mod)
     server=$cache/bin/kube-apiserver-$version
-    tests/setup.sh oldest && KUBE_APISERVER=$server system_tests release 1 tests/cluster/test_kubeadm_sequence.py
+    tests/setup.sh oldest && cmake --preset release >/dev/null &&
+        cmake --build --preset release --target fairlead -- -j "$jobs" &&
+        KUBE_APISERVER=$server system_tests release 1 tests/cluster/test_kubeadm_sequence.py
 }
 # The image by its Dockerfile, run as its pod by podman (docs/image.md).
 run_image() { tests/setup.sh image && system_tests release 1 tests/image; }
