@@ -184,6 +184,9 @@ def test_from_the_first_host_to_a_rolling_upgrade():
                     and site.watches_with(first, "fairlead.conf"), 10, "the renewed certificate to be used",
                 )  # fmt: skip
 
+                # Its balancer has long had its API server; with a check that has just failed a host that joins would be better.
+                site.wait(lambda: first.agent.metrics("vrrp_priority") == 111, 10, "the balancer's check to succeed again")
+
                 # --- kubeadm join --control-plane, twice; the manifest is there before anything else of the host
                 for number, host in ((84, second), (85, third)):
                     ledger.phase(f"{host.name} joins")
