@@ -45,10 +45,12 @@ class Proxy final : public DataPath {
 
     /// Accepts nobody any more; the connections that are open go on until stop().
     void drain() override;
+
+    void vipLost(const std::vector<boost::asio::ip::address>& vips) override;
+
     /// Takes over algorithm, preferLocal, slowStart, rebalance, connectTimeout, idleTimeout, maxConnections
     /// and accessLog, and nothing else. What is open stays; a connect under way keeps its time limit. Not
     /// while another member function that changes something runs.
-    void vipLost(const std::vector<boost::asio::ip::address>& vips) override;
     void reconfigure(const ProxyOptions& options) override;
 
     /// Closes the listeners, resets what is open, joins the workers. Idempotent.

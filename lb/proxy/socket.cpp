@@ -89,20 +89,17 @@ void requireFree(const Endpoint& endpoint) {
     if (endpoint.port != 0) bound(endpoint, false);
 }
 
-Endpoint boundEndpoint(const Descriptor& listener) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
-        throw std::system_error(errno, std::generic_category(), "getsockname");
-    }
-    return fromSockaddr(storage);
-}
-
 std::optional<Endpoint> localEndpoint(const Descriptor& socket) {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
     if (getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return std::nullopt;
     return fromSockaddr(storage);
+}
+
+Endpoint boundEndpoint(const Descriptor& listener) {
+    const auto endpoint = localEndpoint(listener);
+    if (!endpoint) throw std::system_error(errno, std::generic_category(), "getsockname");
+    return *endpoint;
 }
 
 std::expected<Descriptor, int> startConnect(const Endpoint& endpoint) {

@@ -16,7 +16,6 @@ other work it misses what interrupts that work. $FAIRLEAD and $HAPROXY name othe
 
 import argparse
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -27,7 +26,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 from lab import Lab  # noqa: E402
-from proxy import CORES, PROGRAMS, Load, cpu_seconds, number  # noqa: E402
+from proxy import CORES, Load, allow_descriptors, cpu_seconds, number, server_command  # noqa: E402
 
 PORT = 16443
 SERVER_PORT = 9001
@@ -50,8 +49,7 @@ def kernel_threads():
 
 class Bench:
     def __init__(self, options):
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        allow_descriptors()
         self.options = options
         self.threads = max(1, CORES // 2)
         self.kernel = kernel_threads()
@@ -60,8 +58,7 @@ class Bench:
         self.client.run("sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=10000 65535", "net.ipv4.tcp_tw_reuse=1")
         self.servers = [self.lab.host(f"server{i}", address) for i, address in enumerate(SERVERS)]
         for host in self.servers:
-            command = [os.path.join(PROGRAMS, "bench_backend"), "--first", str(SERVER_PORT), "--count", "1", "--threads", "1"]
-            host.start("backend", *command, stdin=subprocess.PIPE)
+            host.start("backend", *server_command(SERVER_PORT, 1, 1), stdin=subprocess.PIPE)
             self.lab.wait_for(lambda: host.listens(SERVER_PORT), 5, "the server")
         self.targets = {"direct": (SERVERS[0], SERVER_PORT)}
         for path in options.paths:

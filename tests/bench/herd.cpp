@@ -7,9 +7,7 @@
 //   bench_herd --address 10.10.1.108 --port 16443 --count 5000
 
 #include <CLI/CLI.hpp>
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 #include <chrono>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/bench/load.h"
@@ -82,20 +81,14 @@ class Herd {
 
     void print() {
         std::sort(times_.begin(), times_.end());
-        const auto at = [&](double part) {
-            return times_.empty()
-                       ? 0.0
-                       : times_[std::min(times_.size() - 1, static_cast<std::size_t>(
-                                                                part * static_cast<double>(times_.size())))];
-        };
         std::cout << R"({"lost": )" << times_.size() << R"(, "failed": )" << failed_ << R"(, "first": )"
-                  << (times_.empty() ? 0.0 : firstLost_) << R"(, "p50": )" << at(0.5) << R"(, "p99": )"
-                  << at(0.99) << R"(, "last": )" << at(1) << "}" << std::endl;
+                  << firstLost_ << R"(, "p50": )" << percentile(times_, 0.5) << R"(, "p99": )"
+                  << percentile(times_, 0.99) << R"(, "last": )" << percentile(times_, 1) << "}" << std::endl;
     }
 
   private:
-    [[nodiscard]] double milliseconds() const {
-        return std::chrono::duration<double, std::milli>(Clock::now() - begin_).count();
+    [[nodiscard]] float milliseconds() const {
+        return std::chrono::duration<float, std::milli>(Clock::now() - begin_).count();
     }
 
     void dial(Member& member) {
@@ -170,8 +163,8 @@ class Herd {
     std::size_t served_ = 0;
     std::uint64_t failed_ = 0;
     bool anyLost_ = false;
-    double firstLost_ = 0;
-    std::vector<double> times_;
+    float firstLost_ = 0;
+    std::vector<float> times_;
     Clock::time_point begin_ = Clock::now();
     Clock::time_point lastLost_;
     Clock::time_point lookAt_;

@@ -15,8 +15,8 @@ estimate is these costs times the cluster's numbers over three such servers. $FA
 """
 
 import argparse
+import json
 import os
-import resource
 import ssl
 import subprocess
 import sys
@@ -25,12 +25,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-import json  # noqa: E402
-
 from lab import Lab  # noqa: E402
 from lab.certificates import SUPER_ADMIN  # noqa: E402
 from lab.control_plane import PORT as API_PORT, ControlPlane  # noqa: E402
-from proxy import CORES, PROGRAMS, cpu_seconds  # noqa: E402
+from proxy import CORES, PROGRAMS, allow_descriptors, cpu_seconds, server_command  # noqa: E402
 
 VIP = "10.10.1.108"
 PORT = 16443
@@ -47,7 +45,7 @@ def herd(path, event, count):
         client.run("sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=10000 65535", "net.ipv4.tcp_tw_reuse=1")
         for i, host in enumerate(hosts):
             host.forward()
-            host.start("backend", os.path.join(PROGRAMS, "bench_backend"), "--first", str(SERVER_PORT), "--count", "1", "--threads", "1", stdin=subprocess.PIPE)
+            host.start("backend", *server_command(SERVER_PORT, 1, 1), stdin=subprocess.PIPE)
             host.start_agent(
                 {
                     "vip": {"addresses": [VIP]},
@@ -128,11 +126,10 @@ def main():
     parser.add_argument("--paths", default="proxy,nat,dsr")
     parser.add_argument("--events", default="stop,crash")
     parser.add_argument("--kubelets", type=int, default=5000)
-    parser.add_argument("--watches", type=int, default=15000, help="beyond one for each kubelet's connection")
+    parser.add_argument("--watches", type=int, default=15000, help="of all kubelets together")
     parser.add_argument("--no-api", action="store_true", help="without the kube-apiserver and the estimate")
     options = parser.parse_args()
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_descriptors()
     print(f"{'PATH':<7}{'EVENT':<7}{'OPEN':>7}{'LOST':>7}{'FAILED':>8}{'FIRST':>9}{'HALF':>9}{'99 %':>9}{'ALL SERVED':>12}{'CPU':>16}", flush=True)
     for path in options.paths.split(","):
         for event in options.events.split(","):

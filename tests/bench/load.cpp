@@ -229,12 +229,6 @@ class Client {
     Outcome outcome_;
 };
 
-float percentile(const std::vector<float>& sorted, double part) {
-    if (sorted.empty()) return 0;
-    return sorted[std::min(sorted.size() - 1,
-                           static_cast<std::size_t>(part * static_cast<double>(sorted.size())))];
-}
-
 void awaitLine() {
     std::string line;
     if (!std::getline(std::cin, line)) std::_Exit(0);

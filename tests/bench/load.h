@@ -1,15 +1,17 @@
 #pragma once
-// What the load generator and the server of the proxy benchmark have agreed on.
+// What the clients and the server of the benchmarks have agreed on, and what the clients share.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <system_error>
+#include <vector>
 
 namespace fairlead::bench {
 
@@ -22,6 +24,13 @@ inline sockaddr_in loopback(std::uint16_t port) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     return address;
+}
+
+/// 0 of nothing.
+inline float percentile(const std::vector<float>& sorted, double part) {
+    if (sorted.empty()) return 0;
+    return sorted[std::min(sorted.size() - 1,
+                           static_cast<std::size_t>(part * static_cast<double>(sorted.size())))];
 }
 
 /// A benchmark that can't go on has no result.

@@ -36,6 +36,17 @@ BACKENDS = 10
 CONNECTIONS = 8000  # at most, two descriptors each in a proxy
 
 
+def allow_descriptors():
+    """As many as may be, for this process and its children."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def server_command(first, count, threads):
+    """The command of the server that all benchmarks speak to, on `count` ports from `first` on; it ends with its standard input."""
+    return [os.path.join(PROGRAMS, "bench_backend"), "--first", str(first), "--count", str(count), "--threads", str(threads)]
+
+
 def addresses(count):
     """`count` backends; past the ports that the server listens on, other addresses of loopback share them."""
     return [f"127.0.0.{1 + n // BACKENDS}:{FIRST_BACKEND + n % BACKENDS}" for n in range(count)]
@@ -196,16 +207,14 @@ class Load:
 
 class Bench:
     def __init__(self, options):
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the children inherit it
+        allow_descriptors()
         self.options = options
         self.threads = max(1, CORES // 2)
         self.lab = Lab()
         self.host = self.lab.host("bench", "10.10.1.83")
         # Thousands of connections a second leave as many in TIME_WAIT.
         self.host.run("sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=20000 65535", "net.ipv4.tcp_tw_reuse=1")
-        server = [os.path.join(PROGRAMS, "bench_backend"), "--first", str(FIRST_BACKEND), "--count", str(BACKENDS), "--threads", str(self.threads)]
-        self.host.start("backend", *server, stdin=subprocess.PIPE)
+        self.host.start("backend", *server_command(FIRST_BACKEND, BACKENDS, self.threads), stdin=subprocess.PIPE)
         self.lab.wait_for(lambda: self.host.connect("127.0.0.1", FIRST_BACKEND).close() is None, 5, "the server")
         self.ports = 0
         self.running = {}

@@ -35,23 +35,26 @@ class Site:
         found = []
         for _ in range(count):
             connection = host.connect(self.vip, PORT)
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b" 200 " in connection.recv(4096)
+            ask(connection)
             connection.setblocking(False)
             found.append(connection)
         return found
 
 
-def read_out(connection):
-    """How it ended: an error's number, 0 for an ordinary end, None if it is open."""
+def ask(connection):
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 200 " in connection.recv(4096)
+
+
+def ended(connection):
     try:
         while connection.recv(4096):
             pass
-        return 0
     except BlockingIOError:
-        return None
-    except OSError as error:
-        return error.errno
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def told(lab, connections, seconds):
@@ -61,7 +64,7 @@ def told(lab, connections, seconds):
     def all_told():
         ready = select.select(waiting, [], [], 0)[0]
         for connection in ready:
-            if read_out(connection) is not None:
+            if ended(connection):
                 waiting.remove(connection)
         return not waiting
 
@@ -93,14 +96,12 @@ def test_idle_clients_are_told_at_once(lab, path, event, ipv6):
 def test_clients_of_the_hosts_own_address_stay(lab):
     site = Site(lab, "proxy", ipv6=False)
     own = site.client.connect(site.hosts[0].address, PORT)
-    own.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert b" 200 " in own.recv(4096)
+    ask(own)
     connections = site.open(site.client, COUNT)
     site.hosts[0].run(binary(), "handover")
     told(lab, connections, 2)
     own.settimeout(5 * PATIENCE)
-    own.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert b" 200 " in own.recv(4096)
+    ask(own)
 
 
 @pytest.mark.parametrize("path", ["proxy", "nat", "dsr"])
