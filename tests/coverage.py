@@ -26,7 +26,8 @@ CORES = [
     "agent/kubernetes/watch_decoder.*", "agent/kubernetes/node*", "agent/kubernetes/requests.*", "agent/kubernetes/kubeconfig.*",
     "agent/kubernetes/backoff.h", "agent/kubernetes/change_log.h", "agent/kubernetes/response_body.*", "agent/checks/check_state.*",
     "agent/history/history.*", "agent/blackout/outage_meter.*", "agent/guard/testament.*", "agent/log/utf8.*", "agent/membership_hold.*",
-    "agent/net/announce_schedule.*", "agent/net/arp.*", "agent/net/neighbor_*", "agent/net/address_request.*", "agent/preflight/pair_verdict.*",
+    "agent/net/announce_schedule.*", "agent/net/arp.*", "agent/net/neighbor_*", "agent/net/address_request.*", "agent/net/foreign_holders.*", "agent/net/last_messages.*",
+    "agent/net/unicast_peers.*", "agent/preflight/pair_verdict.*",
     "agent/privileges/system_calls.*", "lb/kernel/*_rules.*", "lb/kernel/rules_text.*", "lb/health/probe_schedule.h",
 ]  # fmt: skip
 EDGES = ["agent/config/host_facts.*", "lb/local_addresses.*"]  # that lie among the cores
