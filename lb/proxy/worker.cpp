@@ -44,13 +44,14 @@ Descriptor opened(int fd, const char* what) {
 
 }  // namespace
 
-Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners)
+Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners, std::size_t pipes)
     : shared_(shared),
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
       picker_(pickerOptions(shared), index),
       rebalancer_(shared.live.rebalance(), shared.live.slowStart, shared.options.workers),
+      pump_(pipes),
       connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),

@@ -39,7 +39,8 @@ namespace fairlead::lb {
 
 class Worker {
   public:
-    Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners);
+    Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners,
+           std::size_t pipes = kPipesPerWorker);
     ~Worker();  ///< stop()
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;

@@ -93,7 +93,7 @@ void peerEvent(Script& script, Scene& scene, bool ofBackend, unsigned what) {
             break;
         case 3:
             trace() << " resets\n";
-            ofBackend ? scene.resetServed(index % 32) : peer->reset();
+            ofBackend ? scene.resetServed(index % 32) : scene.resetClient(index % fuzz::kMostClients);
             break;
         default:
             trace() << " closes\n";

@@ -1,6 +1,6 @@
 #pragma once
-// A network of the fuzzer's own: a namespace in which there is nothing but loopback, with an MTU and windows
-// small enough that few bytes fill them; and SYNs that reach their listener late.
+// A network of the fuzzer's own: a namespace in which there is nothing but loopback, with an MTU and send
+// buffers small enough that few bytes can be too many; and SYNs that reach their listener late.
 
 #include <cstdint>
 #include <vector>

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -21,7 +23,8 @@ using lb::Descriptor;
 using lb::Endpoint;
 
 constexpr int kSmallWindow = 4096;
-constexpr int kFirstServed = 64;  ///< number; clients count from 0
+constexpr std::size_t kPipes = 2;  ///< so few that they run out
+constexpr int kFirstServed = 64;   ///< number; clients count from 0
 constexpr std::size_t kMostServed = 128;
 /// Rounds in which nothing happened, before it counts as hanging. Behind the first few each one waits a
 /// little, since some of TCP's timers run in real time: 200 ms for an acknowledgement at the most.
@@ -46,6 +49,17 @@ Descriptor boundTo(const Endpoint& endpoint) {
     if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
         throw std::system_error(errno, std::generic_category(), "bind");
     return socket;
+}
+
+/// Waits for the outcome, which on loopback has mostly come by itself: errno, or 0.
+int connected(const Descriptor& socket, const sockaddr& to, socklen_t length) {
+    fcntl(socket.get(), F_SETFL, O_NONBLOCK);
+    if (::connect(socket.get(), &to, length) == 0) return 0;
+    if (errno != EINPROGRESS) return errno;
+    pollfd state{.fd = socket.get(), .events = POLLOUT, .revents = 0};
+    while (poll(&state, 1, -1) < 0 && errno == EINTR) {
+    }
+    return lb::pendingError(socket);
 }
 
 void limitWindow(const Descriptor& socket) {
@@ -119,8 +133,8 @@ void Scene::begin(std::vector<Descriptor> listeners) {
     made.shared.access = made.access.get();
     for (const Descriptor& listener : listeners)
         made.listeners.push_back(listener.get());
-    made.worker =
-        std::make_unique<lb::Worker>(made.shared, past_.size() + instances_.size(), std::move(listeners));
+    made.worker = std::make_unique<lb::Worker>(made.shared, past_.size() + instances_.size(),
+                                               std::move(listeners), kPipes);
     made.worker->publish(pool_.snapshot());
     made.worker->begin(now_);
     instances_.push_back(std::move(instance));
@@ -187,6 +201,7 @@ void Scene::stopOldest() {
 }
 
 void Scene::step() {
+    ++turns_;
     for (const auto& each : instances_) {
         Instance& instance = *each;
         const std::uint32_t before = instance.shared.open;
@@ -199,6 +214,7 @@ void Scene::step() {
                 "a client was accepted after the drain");
         instance.acceptedAtDrain = accepted;
     }
+    checkTurn();
 }
 
 void Scene::stepStarved(std::size_t spare) {
@@ -232,11 +248,11 @@ void Scene::connect(bool toVip, bool local, bool smallWindow) {
     if (smallWindow) limitWindow(socket);
     sockaddr_storage storage{};
     const socklen_t length = lb::toSockaddr(toVip ? kVip : kService, storage);
-    // On loopback the hand-shake is over when this returns. Nobody may listen, and that port may have been
-    // used a moment ago.
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
-        require(errno == ECONNREFUSED || errno == EADDRNOTAVAIL, "a connect failed strangely");
-        require(errno != ECONNREFUSED || !anybodyListens() || deserted_, "a connect was refused");
+    if (const int error = connected(socket, reinterpret_cast<const sockaddr&>(storage), length); error != 0) {
+        // Nobody may listen, and that port may have been used a moment ago.
+        require(error == ECONNREFUSED || error == EADDRNOTAVAIL,
+                std::string("a connect failed strangely: ") + std::strerror(error));
+        require(error != ECONNREFUSED || !anybodyListens() || deserted_, "a connect was refused");
         return;
     }
     const Endpoint own = lb::boundEndpoint(socket);
@@ -246,6 +262,12 @@ void Scene::connect(bool toVip, bool local, bool smallWindow) {
 
 Peer* Scene::client(std::size_t index) {
     return index < clients_.size() ? &clients_[index]->peer : nullptr;
+}
+
+void Scene::resetClient(std::size_t index) {
+    if (index >= clients_.size() || !clients_[index]->peer.socket) return;
+    clients_[index]->peer.reset();
+    clients_[index]->resetAt = turns_;
 }
 
 Peer* Scene::served(std::size_t index) {
@@ -282,7 +304,7 @@ void Scene::refuse(std::size_t backend) {
 void Scene::silence(std::size_t backend) {
     Backend& here = backends_[backend];
     if (!here.listener || here.silent) return;
-    here.silent = true;
+    here.silent = silenced_ = true;
     here.sound = false;
     // The packet begins with the TCP header here.
     std::array<sock_filter, 5> program{{
@@ -363,6 +385,7 @@ void Scene::reconfigure(const lb::ProxyOptions& options) {
         instances_.empty() && past_.empty() ? options.proxyProtocol : options_.proxyProtocol;
     options_ = options;
     options_.proxyProtocol = proxyProtocol;
+    limited_ = limited_ || options.maxConnections < kMostClients;
     rebalances_ = rebalances_ || options.rebalance.rate > 0;
     if (options.idleTimeout.count() > 0) leastIdle_ = std::min(leastIdle_, options.idleTimeout);
     for (const auto& instance : instances_) {
@@ -409,9 +432,20 @@ void Scene::settle() {
     }
 }
 
+/// With nothing left to do nobody has turn after turn.
+void Scene::rest() {
+    for (int turns = 0; turns < kQuickRounds; ++turns) {
+        if (std::ranges::all_of(instances_, [&](const auto& each) { return each->worker->wakeAt() > now_; }))
+            return;
+        step();
+    }
+    violated("a worker spins");
+}
+
 void Scene::finish(bool gracefully) {
     if (gracefully) {
         settle();
+        rest();
         for (const auto& instance : instances_)
             require(figuresOf(*instance).open == 0, "a connection counts as open");
     }

@@ -47,6 +47,7 @@ class Scene {
     // Clients. `toVip`: to the address that can be lost; `local`: from that address as well.
     void connect(bool toVip, bool local, bool smallWindow);
     [[nodiscard]] Peer* client(std::size_t index);  ///< null: there is none
+    void resetClient(std::size_t index);
 
     // Backends. `backend` < kBackends; nothing happens at one that can't be reached.
     void accept(std::size_t backend, bool smallWindow);
@@ -105,6 +106,7 @@ class Scene {
         Peer peer;
         lb::Endpoint endpoint;
         bool toVip;
+        std::optional<std::uint64_t> resetAt;  ///< in which turn
         const lb::AccessRecord* record = nullptr;
     };
 
@@ -117,8 +119,10 @@ class Scene {
     bool carryOn();
     [[nodiscard]] bool settled() const;
     void settle();
+    void rest();
 
     // scene_checks.cpp
+    void checkTurn() const;
     void checkAll();
     void matchRecords();
     [[nodiscard]] const Served* servedTo(const Client& client) const;
@@ -131,6 +135,7 @@ class Scene {
     void checkSuspicions(const Instance& instance) const;
 
     std::size_t descriptorsBefore_;
+    std::uint64_t turns_ = 0;
     lb::ProxyOptions options_;
     LateSyns& syns_;
     lb::TimePoint now_;
@@ -146,6 +151,8 @@ class Scene {
     bool shrunk_ = false;    ///< a backend left
     bool wentDown_ = false;  ///< a backend failed its probe
     bool vipLost_ = false;
+    bool silenced_ = false;  ///< a backend didn't answer for a while
+    bool limited_ = false;   ///< there was a low maxConnections
     bool starved_ = false;   ///< of descriptors
     bool stopped_ = false;   ///< with connections
     bool deserted_ = false;  ///< nobody listened for a while

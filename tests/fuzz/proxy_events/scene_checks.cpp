@@ -14,6 +14,9 @@ namespace {
 
 using lb::End;
 
+/// Enough to accept a client and to try every backend.
+constexpr std::uint64_t kTurnsToReset = 10;
+
 bool orderly(End end) {
     return end == End::Client || end == End::Backend;
 }
@@ -28,6 +31,28 @@ std::uint64_t total(const Range& counts) {
 }
 
 }  // namespace
+
+/// What must hold at any time.
+void Scene::checkTurn() const {
+    // Who isn't a backend any more, or is known dead, has no connections.
+    const lb::SnapshotPtr snapshot = pool_.snapshot();
+    std::uint64_t open = 0;
+    for (const auto& instance : instances_) {
+        open += instance->shared.open;
+        for (const lb::BackendStatistics& backend : figuresOf(*instance).backends) {
+            const auto entry = std::ranges::find_if(
+                snapshot->entries, [&](const auto& e) { return e.backend.endpoint == backend.endpoint; });
+            require(backend.open == 0 || (entry != snapshot->entries.end() && !entry->reset),
+                    "a backend that left or is down has connections");
+        }
+    }
+    // A reset is passed on however little the other side reads; the worker may not have met the client yet.
+    if (silenced_ || limited_ || starved_) return;
+    const auto going = std::ranges::count_if(clients_, [&](const auto& client) {
+        return turns_ < client->resetAt.value_or(turns_) + kTurnsToReset;
+    });
+    require(open <= static_cast<std::uint64_t>(going), "a reset wasn't passed on");
+}
 
 void Scene::checkAll() {
     matchRecords();
