@@ -156,11 +156,16 @@ std::string podManifest(const PodOptions& options) {
     return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }
 
-std::string rbacManifest(bool events) {
-    std::string text = "# What fairlead may do in the cluster: read Nodes";
+std::string rbacManifest(kubernetes::Source source, bool events) {
+    const bool nodes = source == kubernetes::Source::Nodes;
+    // Events about Nodes are in the namespace default, as are the slices of the API servers.
+    const std::string space = nodes ? "" : "\n  namespace: default";
+    const std::string prefix = nodes ? "Cluster" : "";
+    std::string text = std::string("# What fairlead may do in the cluster: read ") +
+                       (nodes ? "Nodes" : "the EndpointSlices of the namespace default");
     text += events ? ", and tell of the VIP by Events; nothing else.\n" : "; nothing else.\n";
-    text += R"(#
-#   fairlead manifest rbac | kubectl apply -f -
+    text += std::string("#\n#   fairlead manifest rbac") + (nodes ? "" : " --source endpointslices") +
+            R"( | kubectl apply -f -
 #
 # Its identity, on every control-plane host (older kubeadm also wants --config FILE):
 #
@@ -169,12 +174,16 @@ std::string rbacManifest(bool events) {
 # It is valid for a year, and `kubeadm certs renew` doesn't know it: make it anew in time. The agent warns from 30 days
 # before, takes up the new file by itself, and falls back on admin.conf once the old one has expired.
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
+kind: )" + prefix +
+            R"(Role
 metadata:
-  name: fairlead
+  name: fairlead)" +
+            space + R"(
 rules:
-- apiGroups: [""]
-  resources: ["nodes"]
+- apiGroups: [)" +
+            (nodes ? "\"\"" : "\"discovery.k8s.io\"") + R"(]
+  resources: [)" +
+            (nodes ? "\"nodes\"" : "\"endpointslices\"") + R"(]
   verbs: ["get", "list", "watch"]
 )";
     if (events) {
@@ -185,12 +194,15 @@ rules:
     }
     return text + R"(---
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
+kind: )" + prefix +
+           R"(RoleBinding
 metadata:
-  name: fairlead
+  name: fairlead)" +
+           space + R"(
 roleRef:
   apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
+  kind: )" +
+           prefix + R"(Role
   name: fairlead
 subjects:
 - apiGroup: rbac.authorization.k8s.io
