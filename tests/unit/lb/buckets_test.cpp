@@ -21,28 +21,33 @@ std::size_t moved(const std::vector<std::uint32_t>& a, const std::vector<std::ui
     return count;
 }
 
+/// Every size that a control plane has, and some that only workers' backends have.
+constexpr std::size_t kCounts[] = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 35, 50};
+
 TEST(Buckets, WhenABackendGoesDownOnlyItsOwnBucketsMoveAndTheyComeBack) {
-    for (std::size_t n = 2; n <= 50; ++n) {
+    for (const std::size_t n : kCounts) {
         std::vector<BucketOwner> all = owners(n);
         const auto before = bucketTable(all, kSize);
         for (std::size_t down = 0; down < n; ++down) {
             all[down].usable = false;
             const auto after = bucketTable(all, kSize);
+            std::size_t kept = 0;
+            std::size_t movedWithoutNeed = 0;
             for (std::size_t i = 0; i < kSize; ++i) {
-                ASSERT_NE(after[i], down);
-                if (before[i] != down) {
-                    ASSERT_EQ(after[i], before[i]);
-                }
+                kept += after[i] == down;
+                movedWithoutNeed += before[i] != down && after[i] != before[i];
             }
+            EXPECT_EQ(kept, 0U) << "n = " << n << ", down: " << down;
+            EXPECT_EQ(movedWithoutNeed, 0U) << "n = " << n << ", down: " << down;
             EXPECT_LE(static_cast<double>(moved(before, after)) / kSize, 1.0 / static_cast<double>(n) + 0.02);
             all[down].usable = true;
-            EXPECT_EQ(bucketTable(all, kSize), before);
         }
+        EXPECT_EQ(bucketTable(all, kSize), before);
     }
 }
 
 TEST(Buckets, WhenABackendLeavesOrJoinsTheListHardlyMoreThanItsShareMoves) {
-    for (std::size_t n = 2; n <= 50; ++n) {
+    for (const std::size_t n : kCounts) {
         const std::vector<BucketOwner> all = owners(n);
         const auto before = bucketTable(all, kSize);
         for (std::size_t gone = 0; gone < n; ++gone) {
