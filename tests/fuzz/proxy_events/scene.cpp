@@ -275,7 +275,7 @@ Peer* Scene::served(std::size_t index) {
 }
 
 void Scene::accept(std::size_t backend, bool smallWindow) {
-    Backend& from = backends_[backend];
+    const Backend& from = backends_[backend];
     if (!from.listener || served_.size() == kMostServed) return;
     Descriptor socket(accept4(from.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket) return;
