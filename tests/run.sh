@@ -37,7 +37,8 @@ run_unit() { unit_tests release; }
 run_tidy() { build_preset release >/dev/null && tests/tidy.py; }
 run_asan() { unit_tests asan; }
 run_tsan() { unit_tests tsan; }
-# Each parser from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them (vrrp_packet, config, …).
+# Each parser, and the proxy's events, from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them
+# (vrrp_packet, config, …).
 run_fuzz() {
     local names name scratch status
     read -r -a names <<<"${FUZZERS:-$(cd tests/fuzz && ls ./*_fuzzer.cpp | sed 's|^./||; s|_fuzzer.cpp$||' | tr '\n' ' ')}"
