@@ -57,9 +57,10 @@ class Importer {
         for (const Statement* statement : instances)
             instance(*statement, statement == instances.front());
         for (const auto& [name, statement] : scripts_) {
-            if (!tracked_.contains(name))
+            if (!tracked_.contains(name)) {
                 draft_.drop(statement->origin, joined(statement->words),
                             "no track_script of that instance names it");
+            }
         }
         finish();
     }
