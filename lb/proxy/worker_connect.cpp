@@ -17,6 +17,7 @@
 namespace fairlead::lb {
 namespace {
 
+constexpr int kAcceptsPerTurn = 64;
 /// RFC 8305 section 5: at most two seconds.
 constexpr int kMostPatience = 8;
 constexpr std::uint32_t kSideEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -31,6 +32,20 @@ std::string errorText(int error) {
 }
 
 }  // namespace
+
+void Worker::acceptFrom(Listener& listener) {
+    // To be told that nobody is left costs nearly as much as a client, so ask for one more only as long as
+    // that has paid; the listener is level-triggered, and who is left over comes with the next turn.
+    for (int i = 0; i < listener.appetite; ++i) {
+        auto client = acceptor_.accept(listener, now_);
+        if (!client) {
+            listener.appetite = std::max(1, i);
+            return;
+        }
+        admit(std::move(client->socket), client->endpoint);
+    }
+    listener.appetite = std::min(2 * listener.appetite, kAcceptsPerTurn);
+}
 
 void Worker::admit(Descriptor client, const Endpoint& endpoint) {
     accepted_.add(1);
