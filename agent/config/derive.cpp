@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/config/values.h"
 #include "agent/vrrp/packet.h"
 
 namespace fairlead::config {
@@ -18,11 +19,6 @@ bool sameSubnet(const address& a, const address& b, std::uint8_t prefixLength) {
 
 bool isHostPrefix(const HostAddress& address) {
     return address.prefixLength == (address.address.is_v6() ? 128 : 32);
-}
-
-/// Every interface has the link-local subnet: it tells none from another.
-bool isLinkLocal(const address& address) {
-    return address.is_v6() && address.to_v6().is_link_local();
 }
 
 class Derivation {
