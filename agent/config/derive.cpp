@@ -234,7 +234,7 @@ std::optional<address> Derivation::ownAddress() const {
         return host_.apiServer->advertiseAddress;
     boost::system::error_code error;
     const address hostIp = boost::asio::ip::make_address(host_.hostIp, error);
-    if (!error && fits(hostIp)) return hostIp;
+    if (!error && fits(hostIp)) return std::optional(hostIp);
     const auto interface = std::ranges::find(host_.interfaces, c.vip.interface, &HostInterface::name);
     if (interface == host_.interfaces.end()) return std::nullopt;
     // Its primary address: the kernel's order.

@@ -53,10 +53,11 @@ void Worker::admit(Descriptor client, const Endpoint& endpoint) {
         refused(endpoint, "no backend is known");
         client.reset();
         unserved_[static_cast<std::size_t>(End::NoBackend)].add(1);
-        if (AccessQueue* access = shared_.access)
+        if (AccessQueue* access = shared_.access) {
             access->add({.client = endpoint,
                          .open = shared_.open.load(std::memory_order_relaxed),
                          .end = End::NoBackend});
+        }
         return;
     }
     shared_.open.fetch_add(1, std::memory_order_relaxed);
