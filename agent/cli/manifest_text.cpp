@@ -2,18 +2,12 @@
 
 #include <string_view>
 
+#include "agent/config/values.h"
+
 namespace fairlead::cli {
 namespace {
 
-/// In double quotes, as YAML and JSON read them. No argument holds a control character: parse() refuses them.
-std::string quoted(const std::string& text) {
-    std::string result = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') result += '\\';
-        result += c;
-    }
-    return result + "\"";
-}
+using config::yamlQuoted;
 
 constexpr const char* kControlPlaneHead =
     R"(# The static pod of fairlead. Put this file, the same on all of them, into /etc/kubernetes/manifests of every
@@ -130,7 +124,7 @@ std::string probe(const std::string& name, const std::string& path, const lb::En
                   const std::string& timing) {
     const std::string host = admin.address.is_unspecified() ? (admin.address.is_v6() ? "::1" : "127.0.0.1")
                                                             : admin.address.to_string();
-    return "    " + name + ":\n      httpGet:\n        host: " + quoted(host) +
+    return "    " + name + ":\n      httpGet:\n        host: " + yamlQuoted(host) +
            "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" +
            (tls ? "        scheme: HTTPS\n" : "") + timing;
 }
@@ -143,10 +137,10 @@ std::string podManifest(const PodOptions& options) {
     constexpr std::string_view kName = "%name%";
     text.replace(text.find(kName), kName.size(), options.name);
     text += kSpec;
-    text += "    image: " + quoted(options.image) +
+    text += "    image: " + yamlQuoted(options.image) +
             "\n    imagePullPolicy: IfNotPresent\n    args:\n    - \"run\"\n";
     for (const std::string& argument : options.arguments)
-        text += "    - " + quoted(argument) + "\n";
+        text += "    - " + yamlQuoted(argument) + "\n";
     text += kEnvironment;
     text += probe("livenessProbe", "/healthz", options.admin, options.adminTls,
                   "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
