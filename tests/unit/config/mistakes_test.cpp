@@ -47,9 +47,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"? [a]\n: b\n", "FILE:4: a key must be a word"},
         Mistake{"vrrp:\n  ? {a: b}\n  : c\n", "FILE:5: vrrp: a key must be a word"},
         Mistake{"priority: 5\n", "FILE:4: priority: unknown key; did you mean vrrp.priority?"},
-        Mistake{"logging: {zzzzzzzz: 1}\n", "FILE:4: logging.zzzzzzzz: unknown key; there are format, level"},
+        Mistake{"logging: {zzzzzzzz: 1}\n",
+                "FILE:4: logging.zzzzzzzz: unknown key; there are format, level, historyFile"},
         Mistake{"nodeName: \"a\\x07b\"\n", "FILE:4: nodeName: holds a control character"},
-        Mistake{"vrrp: *x\n", "FILE:4: aliases (*name) are not accepted; write the value out"},
+        Mistake{"vrrp: *x\n", "FILE:4: not valid YAML: the referenced anchor is not defined"},
         Mistake{"vrrp: !x {}\n", "FILE:4: tags (!name) are not accepted"},
         Mistake{"vip: {interface: 'eth0/1'}\n", "FILE:4: vip: given twice, first in line 3"},
         Mistake{"checks: {name: a}\n", "FILE:4: checks: must be a list of checks, or [] for none"},
@@ -65,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"checks: [{name: a, port: 70000}]\n",
                 "FILE:4: checks[0].port: '70000' is out of range (1 to 65535)"},
         Mistake{"checks: [{name: a, connect: '10.0.0.1'}]\n",
-                "FILE:4: checks[0].connect: '10.0.0.1': 'ADDRESS:PORT' is wanted"},
+                "FILE:4: checks[0].connect: '10.0.0.1': no port (write ADDRESS:PORT)"},
         Mistake{"vrrp: {transport: unicast, peers: [10.10.1.84, 10.10.1]}\n",
                 "FILE:4: vrrp.peers[1]: '10.10.1' is not an IP address"}));
 

@@ -19,10 +19,10 @@ TEST(Values, AreQuotedInErrorsSoThatTheyCanDoNoHarmThere) {
     EXPECT_EQ(quoted("a\nb\x1b[31m"), "'a?b?[31m'");
     EXPECT_EQ(quoted("Grüße"), "'Grüße'");
     EXPECT_EQ(quoted("\xff\xfe|"), "'??|'") << "what isn't UTF-8";
-    const std::string cut = quoted(std::string(5000, 'x'));
+    const std::string cut = config::quoted(std::string(5000, 'x'));
     EXPECT_LT(cut.size(), 80U);
     EXPECT_TRUE(cut.ends_with("x…'"));
-    EXPECT_EQ(quoted(std::string(60, 'x')), "'" + std::string(60, 'x') + "'") << "just short enough";
+    EXPECT_EQ(config::quoted(std::string(60, 'x')), "'" + std::string(60, 'x') + "'") << "just short enough";
 }
 
 TEST(Values, NumbersAreDecimalAndWithinTheirRange) {
@@ -57,9 +57,9 @@ TEST(Values, DurationsHaveAUnitAndNoMoreThanMilliseconds) {
     EXPECT_EQ(refusal(parseDuration("0.5ms", 0ms, 1h)), "'0.5ms' is finer than a millisecond");
     EXPECT_EQ(refusal(parseDuration("5ms", 10ms, 1h)), "'5ms' is out of range (10ms to 1h)");
     EXPECT_EQ(refusal(parseDuration("61m", 10ms, 1h)), "'61m' is out of range (10ms to 1h)");
-    EXPECT_EQ(refusal(parseDuration("9999999999h", 0ms, 1h)), "'9999999999h' is out of range (0s to 1h)");
-    for (const char* text :
-         {"", "-", "s", "5d", "1.2.3s", ".5s", "5.s", "1.2345s", "1 s", "1e3s", "99999999999s"}) {
+    for (const char* text : {"999999999h", "9999999999h", "99999999999999999999h", "99999999999999999999ms"})
+        EXPECT_EQ(refusal(parseDuration(text, 0ms, 1h)), quoted(text) + " is out of range (0s to 1h)");
+    for (const char* text : {"", "-", "s", "5d", "1.2.3s", ".5s", "5.s", "1.2345s", "1 s", "1e3s"}) {
         EXPECT_EQ(refusal(parseDuration(text, 0ms, 1h)),
                   quoted(text) + " is not a duration (a number and ms, s, m or h, as in 200ms)");
     }
