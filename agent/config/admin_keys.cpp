@@ -1,6 +1,5 @@
-#include "agent/config/admin_keys.h"
-
 #include "agent/config/key_access.h"
+#include "agent/config/key_sections.h"
 
 namespace fairlead::config {
 
@@ -44,13 +43,11 @@ void addAdminKeys(std::vector<Key>& table) {
                      .whenAbsent = "none"},
                  FAIRLEAD_FIELD(adminSecurity.tokenFile)));
     table.push_back(
-        {.path = "admin.insecure",
-         .flag = "--admin-insecure",
-         .type = "true or false",
-         .help = "Serve on an address that is no loopback without TLS, or to everybody.",
-         .set = [](Configuration& c,
-                   const std::string& text) { return store(c.adminSecurity.insecure, parseBoolean(text)); },
-         .get = [](const Configuration& c) { return Texts{c.adminSecurity.insecure ? "true" : "false"}; }});
+        withBoolean(Key{.path = "admin.insecure",
+                        .flag = "--admin-insecure",
+                        .type = "true or false",
+                        .help = "Serve on an address that is no loopback without TLS, or to everybody."},
+                    FAIRLEAD_FIELD(adminSecurity.insecure)));
 }
 
 }  // namespace fairlead::config

@@ -73,7 +73,7 @@ std::vector<CheckKey> makeKeys() {
         withDuration(CheckKey{.path = "interval", .type = "duration", .help = "From one run to the next."},
                      FAIRLEAD_FIELD(options.interval), Milliseconds(10), hours(1)));
     table.push_back(withDuration(CheckKey{.path = "timeout", .type = "duration", .help = "For one run."},
-                                 FAIRLEAD_FIELD(options.timeout), Milliseconds(1), hours(1)));
+                                 FAIRLEAD_FIELD(options.timeout), kShortest, hours(1)));
     table.push_back(withInteger(
         CheckKey{.path = "rise", .type = "1 to 100", .help = "Successes in a row that it takes to succeed."},
         FAIRLEAD_FIELD(options.rise), 1, 100));

@@ -12,6 +12,9 @@
 
 namespace fairlead::importing {
 
+/// The reason that is given where there is no better one.
+inline constexpr const char* kNoCounterpart = "fairlead has nothing that corresponds";
+
 /// One value as the configuration file has it.
 struct Value {
     std::string text;     ///< YAML: "51", "[10.10.1.108]", "1s"

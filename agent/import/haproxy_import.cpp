@@ -1,11 +1,13 @@
 #include "agent/import/haproxy_import.h"
 
-#include <boost/asio/ip/address.hpp>
-
 #include <algorithm>
-#include <cctype>
+#include <map>
 #include <set>
 #include <utility>
+
+#include "agent/import/haproxy_reasons.h"
+#include "agent/import/haproxy_service.h"
+#include "agent/import/haproxy_values.h"
 
 namespace fairlead::importing {
 namespace {
@@ -14,193 +16,7 @@ using Words = std::vector<std::string>;
 
 const char* const kTimeout =
     "would cut watches and `kubectl exec` that are silent for so long: idleTimeout is left at never";
-const char* const kTls =
-    "fairlead passes TLS through as it is, so that clients see the API server's own certificate";
-const char* const kHttp = "is about HTTP; fairlead balances TCP";
 const char* const kFixedRequest = "the health check's request is a GET of HTTP/1.1 with nothing to add";
-const char* const kProcess = "is about HAProxy's own process";
-
-/// Words that begin a line, and why there is nothing to carry.
-const std::map<std::string, std::string> kReasons{
-    {"log", "fairlead logs to its standard error"},
-    {"log-format", "see loadBalancer.accessLog"},
-    {"log-tag", "fairlead logs to its standard error"},
-    {"chroot", kProcess},
-    {"user", kProcess},
-    {"group", kProcess},
-    {"daemon", kProcess},
-    {"pidfile", kProcess},
-    {"nbproc", kProcess},
-    {"nbthread", "there is one worker for each core"},
-    {"cpu-map", "there is one worker for each core"},
-    {"master-worker", kProcess},
-    {"ulimit-n", "fairlead takes what the system allows"},
-    {"hard-stop-after", kProcess},
-    {"spread-checks", "probes are jittered by a tenth"},
-    {"stats", "fairlead's figures are at admin.bind: /status, /metrics"},
-    {"ssl-default-bind-ciphers", kTls},
-    {"ssl-default-bind-ciphersuites", kTls},
-    {"ssl-default-bind-options", kTls},
-    {"ssl-default-server-options", kTls},
-    {"ssl-default-server-ciphers", kTls},
-    {"ca-base", kTls},
-    {"crt-base", kTls},
-    {"tune.ssl.default-dh-param", kTls},
-    {"errorfile", kHttp},
-    {"http-request", kHttp},
-    {"http-response", kHttp},
-    {"cookie", kHttp},
-    {"stick-table", "see loadBalancer.algorithm: sourceHash"},
-    {"stick", "see loadBalancer.algorithm: sourceHash"},
-    {"hash-type", "sourceHash is consistent by itself"},
-    {"retries", "a backend that can't be connected to is passed over until all have been tried"},
-    {"acl", "fairlead has one service and no rules"},
-    {"use_backend", "fairlead has one service and no rules"},
-    {"tcp-request", "fairlead has no rules for connections"},
-    {"tcp-response", "fairlead has no rules for connections"},
-    {"fullconn", "fairlead has no rules for connections"},
-    {"monitor-uri", "fairlead's health is at admin.bind: /healthz, /readyz"},
-    {"maxsslconn", kTls},
-};
-
-const std::map<std::string, std::string> kOptions{
-    {"httplog", "loadBalancer.accessLog: true gives a line for each connection"},
-    {"tcplog", "loadBalancer.accessLog: true gives a line for each connection"},
-    {"dontlognull", "see loadBalancer.accessLog"},
-    {"dontlog-normal", "see loadBalancer.accessLog"},
-    {"redispatch", "is always so"},
-    {"http-server-close", kHttp},
-    {"http-keep-alive", kHttp},
-    {"httpclose", kHttp},
-    {"forwardfor", kHttp},
-    {"tcpka", "dead peers are always found, on both sides"},
-    {"clitcpka", "dead peers are always found, on both sides"},
-    {"srvtcpka", "dead peers are always found, on both sides"},
-    {"tcp-smart-accept", "is a matter of the kernel's"},
-    {"tcp-smart-connect", "is a matter of the kernel's"},
-    {"splice-auto", "bulk is always spliced"},
-    {"allbackups", "all backends are alike"},
-    {"log-health-checks", "changes of health are always logged"},
-    {"abortonclose", "a client that leaves is always let go"},
-};
-
-/// HAProxy's time, milliseconds unless it says otherwise, as ours; nothing if it is none.
-std::optional<std::string> duration(const std::string& text) {
-    std::size_t digits = 0;
-    while (digits < text.size() && std::isdigit(static_cast<unsigned char>(text[digits])) != 0)
-        ++digits;
-    if (digits == 0 || digits > 9) return std::nullopt;
-    const std::string number = text.substr(0, digits);
-    const std::string unit = text.substr(digits);
-    const long value = std::stol(number);
-    if (unit.empty() || unit == "ms")
-        return value % 1000 == 0 ? std::to_string(value / 1000) + "s" : number + "ms";
-    if (unit == "s" || unit == "m" || unit == "h") return number + unit;
-    if (unit == "d") return std::to_string(value * 24) + "h";
-    if (unit == "us") return std::to_string(std::max(value / 1000, 1L)) + "ms";
-    return std::nullopt;
-}
-
-struct Listener {
-    std::string address;  ///< empty or "*": all
-    std::string port;
-};
-
-/// "ADDRESS:PORT"; nothing for a socket's path, a range of ports or a name.
-std::optional<Listener> listener(const std::string& text) {
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string::npos || text.starts_with('/') || text.find('@') != std::string::npos)
-        return std::nullopt;
-    Listener result{.address = text.substr(0, colon), .port = text.substr(colon + 1)};
-    if (result.port.empty() || result.port.size() > 5 ||
-        result.port.find_first_not_of("0123456789") != std::string::npos || std::stoi(result.port) > 65535 ||
-        std::stoi(result.port) == 0)
-        return std::nullopt;
-    if (result.address.starts_with('[') && result.address.ends_with(']'))
-        result.address = result.address.substr(1, result.address.size() - 2);
-    if (result.address.empty() || result.address == "*") result.address = "0.0.0.0";
-    boost::system::error_code error;
-    boost::asio::ip::make_address(result.address, error);
-    if (error) return std::nullopt;
-    return result;
-}
-
-std::string endpoint(const Listener& listener) {
-    const bool six = listener.address.find(':') != std::string::npos;
-    return "\"" + (six ? "[" + listener.address + "]" : listener.address) + ":" + listener.port + "\"";
-}
-
-const HaproxySection* named(const HaproxyFile& file, const std::string& kind, const std::string& name) {
-    for (const HaproxySection& section : file.sections) {
-        if (section.kind == kind && section.name == name) return &section;
-    }
-    return nullptr;
-}
-
-/// What of a frontend or listen leads on, and what it may say first: the defaults that apply to it.
-struct Service {
-    const HaproxySection* front = nullptr;
-    const HaproxySection* back = nullptr;  ///< the same for `listen`
-    int rank = 0;
-};
-
-std::string last(const HaproxySection* section, const std::string& word) {
-    std::string value;
-    if (!section) return value;
-    for (const HaproxyLine& line : section->lines) {
-        if (line.words.front() == word && line.words.size() > 1) value = line.words[1];
-    }
-    return value;
-}
-
-const HaproxySection* defaultsOf(const HaproxyFile& file, const HaproxySection& section) {
-    if (!section.from.empty()) return named(file, "defaults", section.from);
-    const HaproxySection* found = nullptr;
-    for (const HaproxySection& each : file.sections) {
-        if (&each == &section) return found;
-        if (each.kind == "defaults") found = &each;
-    }
-    return found;
-}
-
-bool speaksTcp(const HaproxyFile& file, const HaproxySection& section) {
-    std::string mode = last(&section, "mode");
-    if (mode.empty()) mode = last(defaultsOf(file, section), "mode");
-    return mode.empty() || mode == "tcp";
-}
-
-int rankOf(const HaproxyFile& file, const Service& service) {
-    int rank = speaksTcp(file, *service.front) ? 4 : 0;
-    if (!service.back) return rank - 8;
-    for (const HaproxyLine& line : service.back->lines) {
-        if (line.words.front() == "server" && line.words.size() > 2 && line.words[2].ends_with(":6443"))
-            rank |= 2;
-    }
-    for (const std::string& name : {service.front->name, service.back->name}) {
-        if (name.find("api") != std::string::npos || name.find("k8s") != std::string::npos ||
-            name.find("kube") != std::string::npos)
-            rank |= 1;
-    }
-    return rank;
-}
-
-std::vector<Service> services(const HaproxyFile& file) {
-    std::vector<Service> found;
-    for (const HaproxySection& section : file.sections) {
-        if (section.kind != "frontend" && section.kind != "listen") continue;
-        Service service{.front = &section, .back = &section, .rank = 0};
-        if (section.kind == "frontend") {
-            std::string name = last(&section, "default_backend");
-            if (name.empty()) name = last(&section, "use_backend");
-            if (name.empty()) name = last(defaultsOf(file, section), "default_backend");
-            service.back = named(file, "backend", name);
-        }
-        service.rank = rankOf(file, service);
-        found.push_back(service);
-    }
-    std::ranges::stable_sort(found, std::ranges::greater{}, &Service::rank);
-    return found;
-}
 
 std::string withValue(std::string word, const std::string& value) {
     word += ' ';
@@ -214,12 +30,12 @@ class Importer {
 
     void run() {
         draft_.errors.insert(draft_.errors.end(), file_.errors.begin(), file_.errors.end());
-        const std::vector<Service> all = services(file_);
+        const std::vector<HaproxyService> all = haproxyServices(file_);
         if (all.empty() || !all.front().back) {
             draft_.errors.emplace_back("there is no frontend or listen section with servers behind it");
             return;
         }
-        const Service& chosen = all.front();
+        const HaproxyService& chosen = all.front();
         const HaproxySection* frontDefaults = defaultsOf(file_, *chosen.front);
         const HaproxySection* backDefaults = defaultsOf(file_, *chosen.back);
         for (const HaproxySection& section : file_.sections) {
@@ -243,7 +59,7 @@ class Importer {
         if (section.kind == "defaults") return "isn't used by the API servers' service";
         if (section.kind == "frontend" || section.kind == "listen" || section.kind == "backend")
             return "another service than the API servers': keep HAProxy for it";
-        return "fairlead has nothing that corresponds";
+        return kNoCounterpart;
     }
 
     void drop(const HaproxyLine& line, std::string reason) {
@@ -275,8 +91,7 @@ class Importer {
             httpCheck(line);
         } else if (word != "default_backend" && word != "description" && word != "enabled") {
             // Of those one has led to the servers, and the others say nothing.
-            const auto known = kReasons.find(word);
-            drop(line, known != kReasons.end() ? known->second : "fairlead has nothing that corresponds");
+            drop(line, lineReason(word));
         }
     }
 
@@ -286,13 +101,13 @@ class Importer {
         const std::string& list = line.words[1];
         while (begin <= list.size()) {
             const std::size_t comma = std::min(list.find(',', begin), list.size());
-            const auto found = listener(list.substr(begin, comma - begin));
+            const auto found = hostPort(list.substr(begin, comma - begin));
             begin = comma + 1;
             if (!found) {
                 drop(line, "fairlead listens on addresses with one port each");
                 continue;
             }
-            Listener wanted = *found;
+            HostPort wanted = *found;
             const bool wildcard = wanted.address == "0.0.0.0" || wanted.address == "::";
             const auto vip = draft_.values.find("vip.addresses");
             if (!wildcard && vip != draft_.values.end() &&
@@ -330,7 +145,7 @@ class Importer {
 
     void server(const HaproxyLine& line) {
         if (line.words.size() < 3) return drop(line, "names no address");
-        const auto found = listener(line.words[2]);
+        const auto found = hostPort(line.words[2]);
         if (!found) return drop(line, "is no address with a port: fairlead resolves no names");
         servers_.push_back(endpoint(*found));
         ports_.insert(found->port);
@@ -346,7 +161,7 @@ class Importer {
                 checked_ = true;
             } else if (word == "inter" || word == "fastinter" || word == "downinter") {
                 ++i;
-                if (const auto time = duration(value); time && word == "inter") {
+                if (const auto time = haproxyDuration(value); time && word == "inter") {
                     draft_.set("loadBalancer.healthCheck.interval", *time, line.origin);
                 } else {
                     draft_.drop(line.origin, withValue(word, value),
@@ -387,13 +202,13 @@ class Importer {
                                 ? "connections to a backend that is down are always reset"
                                 : "all API servers are used alike");
             } else {
-                draft_.drop(line.origin, word, "fairlead has nothing that corresponds");
+                draft_.drop(line.origin, word, kNoCounterpart);
             }
         }
     }
 
     void timeout(const HaproxyLine& line, const std::string& what, const std::string& value) {
-        const auto time = duration(value);
+        const auto time = haproxyDuration(value);
         if (what == "connect" && time) {
             draft_.set("loadBalancer.connectTimeout", *time, line.origin);
         } else if (what == "client" || what == "server" || what == "tunnel" || what == "client-fin" ||
@@ -402,7 +217,7 @@ class Importer {
         } else if (what == "check") {
             drop(line, "a probe ends after loadBalancer.healthCheck.timeout, 2s");
         } else {
-            drop(line, what.starts_with("http") ? kHttp : "fairlead has nothing that corresponds");
+            drop(line, what.starts_with("http") ? kHttp : kNoCounterpart);
         }
     }
 
@@ -440,8 +255,7 @@ class Importer {
                  "a connect proves little: the https check of /readyz takes its place (healthCheck.type: tcp "
                  "would do the same)");
         } else {
-            const auto known = kOptions.find(what);
-            drop(line, known != kOptions.end() ? known->second : "fairlead has nothing that corresponds");
+            drop(line, optionReason(what));
         }
     }
 
@@ -523,11 +337,11 @@ void importHaproxy(const HaproxyFile& file, Draft& draft) {
 }
 
 std::string balancerPort(const HaproxyFile& file) {
-    const std::vector<Service> all = services(file);
+    const std::vector<HaproxyService> all = haproxyServices(file);
     if (all.empty()) return "16443";
     for (const HaproxyLine& line : all.front().front->lines) {
         if (line.words.front() != "bind" || line.words.size() < 2) continue;
-        if (const auto found = listener(line.words[1].substr(0, line.words[1].find(',')))) return found->port;
+        if (const auto found = hostPort(line.words[1].substr(0, line.words[1].find(',')))) return found->port;
     }
     return "16443";
 }

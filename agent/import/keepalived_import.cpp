@@ -1,138 +1,14 @@
 #include "agent/import/keepalived_import.h"
 
-#include <boost/asio/ip/address.hpp>
-
-#include <algorithm>
-#include <cmath>
 #include <set>
-#include <string_view>
 #include <utility>
 
-#include "agent/config/values.h"
-#include "agent/import/script_check.h"
+#include "agent/import/keepalived_check.h"
+#include "agent/import/keepalived_reasons.h"
+#include "agent/import/keepalived_statement.h"
 
 namespace fairlead::importing {
 namespace {
-
-using Reasons = std::map<std::string, std::string>;
-
-const char* const kAnnounced =
-    "fairlead announces the VIP by itself: at once, again within seconds, and every minute";
-const char* const kNoScripts =
-    "fairlead runs no program when the VIP moves: watch its log, metrics or `fairlead explain`";
-const char* const kNoMail = "fairlead sends no mail: alert on its metrics";
-const char* const kOwnProcess = "is about keepalived's own process";
-const char* const kVirtualMac =
-    "fairlead answers with the interface's own MAC and announces it by ARP or NDP";
-
-/// In global_defs.
-const Reasons kGlobal{
-    {"router_id", "a name for logs and mails; fairlead's is nodeName"},
-    {"vrrp_skip_check_adv_addr", "fairlead checks each advertisement, which costs nothing"},
-    {"vrrp_garp_interval", kAnnounced},
-    {"vrrp_gna_interval", kAnnounced},
-    {"vrrp_strict", "fairlead keeps to the RFC and accepts traffic to the VIP all the same"},
-    {"vrrp_iptables", "fairlead makes no firewall rules for the VIP"},
-    {"vrrp_ipsets", "fairlead makes no firewall rules for the VIP"},
-    {"vrrp_mcast_group4", "the group is the RFC's, 224.0.0.18"},
-    {"vrrp_mcast_group6", "the group is the RFC's, ff02::12"},
-    {"script_user", "fairlead runs no scripts"},
-    {"enable_script_security", "fairlead runs no scripts"},
-    {"max_auto_priority", kOwnProcess},
-    {"vrrp_priority", "the election runs in real time by itself where it is allowed to"},
-    {"vrrp_rt_priority", "the election runs in real time by itself where it is allowed to"},
-    {"vrrp_no_swap", "the agent's memory is locked by itself where that is allowed"},
-    {"vrrp_startup_delay", "see vrrp.startupDelay"},
-    {"dynamic_interfaces", "the interface is followed when it goes and comes back"},
-    {"process_names", kOwnProcess},
-    {"use_pid_dir", kOwnProcess},
-    {"net_namespace", "the agent works in the network namespace that it is started in"},
-    {"enable_snmp_vrrp", "fairlead has Prometheus metrics"},
-    {"enable_snmp_keepalived", "fairlead has Prometheus metrics"},
-    {"snmp_socket", "fairlead has Prometheus metrics"},
-    {"enable_traps", "fairlead has Prometheus metrics"},
-    {"enable_dbus", "see `fairlead status`"},
-};
-
-/// In vrrp_instance.
-const Reasons kInstance{
-    {"use_vmac", kVirtualMac},
-    {"vmac_xmit_base", kVirtualMac},
-    {"use_ipvlan", kVirtualMac},
-    {"dont_track_primary", "the VIP's interface is always watched"},
-    {"track_interface", "the VIP's interface is always watched; others can't be"},
-    {"track_file", "fairlead reads no such files: use a check"},
-    {"track_process", "fairlead watches ports, not processes: use a check"},
-    {"track_bfd", "fairlead doesn't speak BFD"},
-    {"track_src_ip", "is always so"},
-    {"mcast_src_ip", "advertisements come from the interface's primary address"},
-    {"lvs_sync_daemon_interface", "fairlead doesn't use LVS"},
-    {"debug", "see logging.level"},
-    {"smtp_alert", kNoMail},
-    {"virtual_routes", "fairlead adds no routes"},
-    {"virtual_rules", "fairlead adds no rules"},
-    {"promote_secondaries", "the VIP is a /32 of its own and no secondary address"},
-    {"accept", "traffic to the VIP is always accepted"},
-    {"no_accept", "traffic to the VIP is always accepted"},
-    {"linkbeat_use_polling", "the kernel tells of link changes"},
-    {"linkbeat_interfaces", "the kernel tells of link changes"},
-    {"kernel_rx_buf_size", kOwnProcess},
-    {"higher_prio_send_advert", "is always so"},
-    {"lower_prio_no_advert", "a lower master is always answered, as RFC 9568 wants it"},
-    {"native_ipv6", "the VIP's family tells"},
-    {"skip_check_adv_addr", "fairlead checks each advertisement, which costs nothing"},
-    {"strict_mode", "fairlead keeps to the RFC"},
-    {"unicast_ttl", "unicast is sent with a TTL of 255"},
-    {"unicast_fault_no_peer", "is always so"},
-    {"check_unicast_src", "is always so"},
-    {"garp_extra_if", kAnnounced},
-    {"thread_timer_expired", "after a stall the agent listens before it insists"},
-    {"timer_expired_backup", "after a stall the agent listens before it insists"},
-    {"old_unicast_checksum", "is what keepalived before 1.4 did"},
-    {"notify_deleted", kNoScripts},
-};
-
-constexpr std::string_view kLocalhost = "https://localhost";
-
-std::string firstOf(const Statement& statement) {
-    return statement.words.size() > 1 ? statement.words[1] : "";
-}
-
-/// A whole number within the range, else nothing.
-std::optional<long> whole(const std::string& text, long least, long most) {
-    if (text.empty() || text.size() > 9) return std::nullopt;
-    std::size_t end = 0;
-    long value = 0;
-    try {
-        value = std::stol(text, &end);
-    } catch (const std::exception&) {
-        return std::nullopt;
-    }
-    if (end != text.size() || value < least || value > most) return std::nullopt;
-    return value;
-}
-
-/// Seconds with a fraction as a duration: "1" → "1s", "0.2" → "200ms"; nothing if it is no such number.
-std::optional<std::string> duration(const std::string& text) {
-    if (text.empty() || text.size() > 12 || text.find_first_not_of("0123456789.") != std::string::npos)
-        return std::nullopt;
-    double seconds = 0;
-    try {
-        seconds = std::stod(text);
-    } catch (const std::exception&) {
-        return std::nullopt;
-    }
-    const long milliseconds = std::lround(seconds * 1000);
-    if (milliseconds % 1000 == 0) return std::to_string(milliseconds / 1000) + "s";
-    return std::to_string(milliseconds) + "ms";
-}
-
-std::optional<boost::asio::ip::address> address(const std::string& text) {
-    boost::system::error_code error;
-    auto result = boost::asio::ip::make_address(text.substr(0, text.find('/')), error);
-    if (error) return std::nullopt;
-    return result;
-}
 
 /// In double quotes, so that YAML takes it as it is.
 std::string quoted(const std::string& text) {
@@ -142,11 +18,6 @@ std::string quoted(const std::string& text) {
         result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
     }
     return result + "\"";
-}
-
-bool isCounter(const std::string& word) {
-    return word.starts_with("garp_") || word == "vrrp_garp_lower_prio_repeat" ||
-           word.starts_with("vrrp_garp_") || word.starts_with("vrrp_gna_");
 }
 
 class Importer {
@@ -176,8 +47,7 @@ class Importer {
                 draft_.drop(statement.origin, joined(statement.words),
                             "LVS: fairlead balances by itself (loadBalancer)");
             } else {
-                draft_.drop(statement.origin, joined(statement.words),
-                            "fairlead has nothing that corresponds");
+                draft_.drop(statement.origin, joined(statement.words), kNoCounterpart);
             }
         }
         if (instances.empty()) {
@@ -200,43 +70,23 @@ class Importer {
             const std::string& word = each.words.front();
             if (word == "vrrp_version") {
                 version(each);
-            } else if (const auto time = duration(firstOf(each)); time && word == "vrrp_startup_delay") {
+            } else if (const auto time = secondsAsDuration(firstOf(each));
+                       time && word == "vrrp_startup_delay") {
                 draft_.set("vrrp.startupDelay", *time, each.origin);
-                rest(each, 2);
-            } else if (word.starts_with("smtp") || word.starts_with("notification_email")) {
-                draft_.drop(each.origin, joined(each.words), kNoMail);
+                dropRest(each, 2, draft_);
             } else {
-                refuse(each, kGlobal);
+                draft_.drop(each.origin, joined(each.words), globalReason(word));
             }
         }
-    }
-
-    /// What stands behind the values that were carried.
-    void rest(const Statement& statement, std::size_t carried) {
-        if (statement.words.size() <= carried) return;
-        const auto begin = statement.words.begin() + static_cast<std::ptrdiff_t>(carried);
-        draft_.drop(statement.origin,
-                    statement.words.front() + " … " + joined({begin, statement.words.end()}),
-                    "fairlead has nothing that corresponds");
     }
 
     void version(const Statement& statement) {
         if (firstOf(statement) == "2" || firstOf(statement) == "3") {
             draft_.set("vrrp.version", firstOf(statement), statement.origin);
-            rest(statement, 2);
+            dropRest(statement, 2, draft_);
         } else {
             draft_.drop(statement.origin, joined(statement.words), "no version of VRRP");
         }
-    }
-
-    void refuse(const Statement& statement, const Reasons& reasons) {
-        const std::string& word = statement.words.front();
-        const auto known = reasons.find(word);
-        std::string reason = "fairlead has nothing that corresponds";
-        if (known != reasons.end()) reason = known->second;
-        if (isCounter(word)) reason = kAnnounced;
-        if (word.starts_with("notify")) reason = kNoScripts;
-        draft_.drop(statement.origin, joined(statement.words), reason);
     }
 
     /// The first one is carried, and what others of its number add to it.
@@ -261,7 +111,7 @@ class Importer {
     void number(const Statement& statement, const std::string& path, long least, long most) {
         if (const auto value = whole(firstOf(statement), least, most)) {
             draft_.set(path, std::to_string(*value), statement.origin);
-            rest(statement, 2);
+            dropRest(statement, 2, draft_);
         } else {
             draft_.drop(statement.origin, joined(statement.words),
                         "must be " + std::to_string(least) + " to " + std::to_string(most));
@@ -269,9 +119,9 @@ class Importer {
     }
 
     void time(const Statement& statement, const std::string& path) {
-        if (const auto value = duration(firstOf(statement))) {
+        if (const auto value = secondsAsDuration(firstOf(statement))) {
             draft_.set(path, *value, statement.origin);
-            rest(statement, 2);
+            dropRest(statement, 2, draft_);
         } else {
             draft_.drop(statement.origin, joined(statement.words), "not a number of seconds");
         }
@@ -288,7 +138,7 @@ class Importer {
             draft_.drop(each.origin, joined(each.words), "the priority alone decides who holds the VIP");
         } else if (word == "interface") {
             draft_.set("vip.interface", firstOf(each), each.origin);
-            rest(each, 2);
+            dropRest(each, 2, draft_);
         } else if (word == "virtual_router_id") {
             number(each, "vrrp.virtualRouterID", 1, 255);
         } else if (word == "priority") {
@@ -299,10 +149,10 @@ class Importer {
             version(each);
         } else if (word == "nopreempt") {
             draft_.set("vrrp.preempt", "false", each.origin);
-            rest(each, 1);
+            dropRest(each, 1, draft_);
         } else if (word == "preempt") {
             draft_.set("vrrp.preempt", "true", each.origin);
-            rest(each, 1);
+            dropRest(each, 1, draft_);
         } else if (word == "preempt_delay") {
             time(each, "vrrp.preemptDelay");
         } else if (word == "authentication") {
@@ -318,7 +168,7 @@ class Importer {
             draft_.drop(each.origin, "auth_hmac",
                         "put its key into a file and set vrrp.authentication: {type: HMAC, keyFile: …}");
         } else {
-            refuse(each, kInstance);
+            draft_.drop(each.origin, joined(each.words), instanceReason(word));
         }
     }
 
@@ -334,7 +184,7 @@ class Importer {
 
     void addresses(const Statement& block) {
         for (const Statement& each : block.block) {
-            const auto vip = address(each.words.front());
+            const auto vip = addressWithin(each.words.front());
             if (!vip) {
                 draft_.drop(each.origin, joined(each.words), "not an address");
                 continue;
@@ -378,7 +228,7 @@ class Importer {
             } else if (each.words.front() == "auth_pass") {
                 password = &each;
             } else {
-                draft_.drop(each.origin, each.words.front(), "fairlead has nothing that corresponds");
+                draft_.drop(each.origin, each.words.front(), kNoCounterpart);
             }
         }
         if (type == "PASS" && password) {
@@ -395,7 +245,7 @@ class Importer {
     void peers(const Statement& block) {
         std::string list;
         for (const Statement& each : block.block) {
-            if (const auto peer = address(each.words.front())) {
+            if (const auto peer = addressWithin(each.words.front())) {
                 list += (list.empty() ? "" : ", ") + quoted(peer->to_string());
             } else {
                 draft_.drop(each.origin, joined(each.words), "not an address");
@@ -415,101 +265,12 @@ class Importer {
             if (script == scripts_.end()) {
                 draft_.drop(each.origin, joined(each.words), "there is no vrrp_script of that name");
             } else if (tracked_.insert(each.words.front()).second) {
-                check(*script->second, each);
+                if (auto check = checkOf(*script->second, each, balancerPort_, draft_))
+                    draft_.checks.push_back(std::move(*check));
             } else {
                 draft_.drop(each.origin, joined(each.words), "it is tracked already");
             }
         }
-    }
-
-    void check(const Statement& script, const Statement& use) {
-        CheckDraft check{
-            .name = firstOf(script), .kind = {}, .target = {}, .values = {}, .origin = script.origin};
-        std::optional<ScriptTarget> target;
-        std::vector<std::pair<const Statement*, std::string>> dropped;
-        for (const Statement& each : script.block) {
-            const std::string& word = each.words.front();
-            if (word == "script") {
-                target = scriptTarget(joined({each.words.begin() + 1, each.words.end()}));
-                check.origin = each.origin;
-                if (!target) {
-                    dropped.emplace_back(&each,
-                                         "a script of your own: fairlead runs none; say by a check which "
-                                         "port, address or URL it asks");
-                }
-            } else if (const auto time = duration(firstOf(each));
-                       time && (word == "interval" || word == "timeout")) {
-                check.values[word] = {.text = *time, .comment = each.origin.text()};
-                rest(each, 2);
-            } else if (((word == "rise" || word == "fall") && whole(firstOf(each), 1, 1000)) ||
-                       (word == "weight" && whole(firstOf(each), -253, 253))) {
-                check.values[word] = {.text = firstOf(each), .comment = each.origin.text()};
-                rest(each, 2);
-            } else if (word == "user" || word == "init_fail") {
-                dropped.emplace_back(
-                    &each, word == "user" ? "fairlead runs no scripts" : "the first result decides alone");
-            } else {
-                dropped.emplace_back(&each, "fairlead has nothing that corresponds");
-            }
-        }
-        for (std::size_t i = 1; i < use.words.size(); ++i) {
-            const std::string value = i + 1 < use.words.size() ? use.words[i + 1] : "";
-            if (use.words[i] == "weight" && whole(value, -253, 253)) {
-                check.values["weight"] = {.text = value, .comment = use.origin.text()};
-                ++i;
-            } else {
-                draft_.drop(use.origin, check.name + " … " + use.words[i],
-                            "fairlead has nothing that corresponds");
-            }
-        }
-        for (const auto& [statement, reason] : dropped)
-            draft_.drop(statement->origin, joined(statement->words), reason);
-        if (!target) {
-            draft_.drop(script.origin, "vrrp_script " + check.name,
-                        "what it asks isn't known, so it makes no check");
-            return;
-        }
-        place(check, *target);
-        if (check.kind == "https" && !config::parseHttpsUrl(check.target)) {
-            draft_.drop(script.origin, "vrrp_script " + check.name,
-                        check.target + " names no address: fairlead resolves no names");
-            return;
-        }
-        // keepalived's own default, where fairlead has another.
-        if (!check.values.contains("interval"))
-            check.values["interval"] = {.text = "1s", .comment = "keepalived's default"};
-        if (!check.values.contains("rise"))
-            check.values["rise"] = {.text = "1", .comment = "keepalived's default"};
-        if (!check.values.contains("fall"))
-            check.values["fall"] = {.text = "1", .comment = "keepalived's default"};
-        if (!check.values.contains("weight"))
-            check.values["weight"] = {.text = "0", .comment = "keepalived's default"};
-        draft_.checks.push_back(std::move(check));
-    }
-
-    void place(CheckDraft& check, const ScriptTarget& target) {
-        switch (target.kind) {
-            case ScriptTarget::Kind::Port:
-                check.kind = "port";
-                check.target = target.text;
-                break;
-            case ScriptTarget::Kind::Balancer:
-                check.kind = "port";
-                check.target = balancerPort_;
-                break;
-            case ScriptTarget::Kind::Connect:
-                check.kind = "connect";
-                check.target = target.text;
-                break;
-            case ScriptTarget::Kind::Https:
-                check.kind = "https";
-                check.target = target.text;
-                // The certificate is verified for `kubernetes`, whatever the address.
-                if (check.target.starts_with(kLocalhost))
-                    check.target.replace(0, kLocalhost.size(), "https://127.0.0.1");
-                break;
-        }
-        if (check.target == balancerPort_) check.name = "lb";
     }
 
     void finish() {

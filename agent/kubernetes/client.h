@@ -58,8 +58,8 @@ class Client {
     struct StreamHandler {
         std::function<void()> onOpen;                   ///< once, if the status is 200
         std::function<bool(std::string_view)> onBytes;  ///< each piece as it arrives; false ends the stream
-        std::function<bool()> waiting =
-            {};  ///< true: an answer is due, `answer` and not `idle` limits the silence
+        /// True: an answer is due, `answer` and not `idle` limits the silence.
+        std::function<bool()> waiting;
     };
 
     /// GET whose body is a stream. Returns when the server ended it, or with the body, if the status wasn't

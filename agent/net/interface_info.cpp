@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <fstream>
 
+#include "agent/net/contains.h"
+
 namespace fairlead::net {
 namespace {
 
 using boost::asio::ip::address;
-
-bool contains(std::span<const address> list, const address& wanted) {
-    return std::ranges::find(list, wanted) != list.end();
-}
 
 bool forwardsIpv6(const std::string& interface) {
     std::ifstream setting("/proc/sys/net/ipv6/conf/" + interface + "/forwarding");

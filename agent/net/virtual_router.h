@@ -1,9 +1,9 @@
 #pragma once
 // One virtual router at its edge: the sockets, the VIPs on the interface, their announcements and the peers
 // around one vrrp::Router. Two of them make a dual-stack election. What several need alike (netlink, packet
-// socket, reports) is lent by the ElectionLoop. Election thread.
-
-#include <boost/container/static_vector.hpp>
+// socket, reports) is lent by the ElectionLoop. Election thread. Beside virtual_router.cpp, the life of one
+// and the orders it takes: _receive.cpp reads what arrives, _actions.cpp carries out what the router decided,
+// _interface.cpp follows the interface.
 
 #include <array>
 #include <cstdint>
@@ -18,11 +18,14 @@
 #include "agent/net/announcer.h"
 #include "agent/net/claim_watch.h"
 #include "agent/net/election.h"
+#include "agent/net/foreign_holders.h"
 #include "agent/net/interface_info.h"
+#include "agent/net/last_messages.h"
 #include "agent/net/link_watch.h"
 #include "agent/net/netlink.h"
 #include "agent/net/peer_socket.h"
 #include "agent/net/reporter.h"
+#include "agent/net/unicast_peers.h"
 #include "agent/net/vrrp_socket.h"
 #include "agent/vrrp/candidates.h"
 #include "agent/vrrp/packet.h"
@@ -47,9 +50,6 @@ struct Surroundings {
 
 class VirtualRouter {
   public:
-    /// Of more unicast peers than this the rest notices the death by itself.
-    static constexpr std::size_t kMaxLastMessages = 16;
-
     /// Opens everything and removes VIPs that were left over. Throws std::runtime_error.
     VirtualRouter(vrrp::RouterOptions options, std::optional<std::vector<boost::asio::ip::address>> peers,
                   const vrrp::ReplayState& earlier, const Surroundings& around);
@@ -93,6 +93,10 @@ class VirtualRouter {
     [[nodiscard]] std::optional<vrrp::Successor> successor() const { return candidates_.best(clock()); }
 
   private:
+    /// After the kernel refused a socket or an address.
+    static constexpr vrrp::Duration kRetry = std::chrono::seconds(5);
+
+    // virtual_router_receive.cpp
     void drainAdvertisements();
     void drainPeerMessages();
     void drainClaims();
@@ -106,6 +110,7 @@ class VirtualRouter {
     [[nodiscard]] vrrp::Sequence nextSequence() { return sender_.next(std::chrono::system_clock::now()); }
     [[nodiscard]] bool isPeer(const Received& received) const;
 
+    // virtual_router_actions.cpp
     void perform(const vrrp::Actions& actions);
     void send(std::uint8_t priority);
     void sendHelloIfDue();
@@ -116,11 +121,11 @@ class VirtualRouter {
     void announceIfDue();
     void restoreAddresses();
 
+    // virtual_router_interface.cpp
     /// Looks at the interface again.
     void refreshInterface();
     void openSockets();
     void openClaimWatch();
-    void chooseUnicastPeers();
 
     static vrrp::TimePoint clock() { return std::chrono::steady_clock::now(); }
 
@@ -140,11 +145,7 @@ class VirtualRouter {
     std::optional<PeerSocket> peerSocket_;
     std::optional<ClaimWatch> claimWatch_;
 
-    std::optional<std::vector<boost::asio::ip::address>> givenPeers_;  ///< unicast, as configured or listed
-    std::vector<boost::asio::ip::address> unicastPeers_;               ///< without ourselves
-    bool peersAreNodes_;
-    bool listedOurselves_ = false;
-    std::vector<boost::asio::ip::address> destinations_;  ///< of what we send
+    UnicastPeers unicastPeers_;
 
     std::string socketFault_;                   ///< why there is no socket although there is an interface
     std::string addressFault_;                  ///< why the VIP can't be installed
@@ -159,11 +160,9 @@ class VirtualRouter {
     std::vector<RemovedAddress> leftovers_;
     std::uint64_t advertsSent_ = 0;
     std::map<std::string, std::uint64_t> tolerated_;
-    std::vector<vrrp::ForeignHolder> foreignHolders_;
+    ForeignHolders foreignHolders_;
     vrrp::Lateness lateness_;
-    boost::container::static_vector<LastMessage, kMaxLastMessages> lastMessages_;
-    std::array<std::array<std::uint8_t, vrrp::kMaxMessageSize>, kMaxLastMessages> lastBytes_{};
-    vrrp::PeerMessageBytes lastNaming_{};
+    LastMessages lastMessages_;
     bool dirty_ = true;
     bool urgent_ = true;
     std::array<std::uint8_t, 8192> buffer_{};

@@ -23,6 +23,13 @@ class Ruleset {
     /// The families in which it has a table: "ip", "ip6", "netdev".
     [[nodiscard]] virtual std::vector<std::string> families() const = 0;
 
+    /// Those of them whose tables have counters.
+    [[nodiscard]] std::vector<std::string> counted() const {
+        std::vector<std::string> some = families();
+        std::erase(some, "netdev");
+        return some;
+    }
+
     /// The IP versions that this host has to pass packets on of.
     [[nodiscard]] virtual std::vector<Family> forwarded() const = 0;
 
