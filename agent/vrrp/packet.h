@@ -18,7 +18,7 @@
 
 #include "agent/vrrp/hmac.h"
 #include "agent/vrrp/options.h"
-#include "agent/vrrp/replay_window.h"
+#include "agent/vrrp/reject_reason.h"
 #include "agent/vrrp/sequence.h"
 
 namespace fairlead::vrrp {
@@ -45,44 +45,6 @@ struct Advertisement {
     bool otherChecksumForm = false;  ///< v3: right, but in the form we don't send ourselves
     bool addressesDiffer = false;    ///< accepted although it protects other addresses than we do
 };
-
-enum class RejectReason : std::uint8_t {
-    IpHeader,
-    TooShort,
-    Version,
-    Type,
-    VirtualRouterId,
-    VersionMismatch,
-    TimeToLive,
-    Destination,
-    Length,
-    Checksum,
-    AuthenticationType,
-    Password,
-    Interval,
-    Count,
-    OwnSource,
-    Source,
-    UnknownPeer,
-    Addresses,
-    FirstAddress,
-    HmacMissing,
-    HmacScheme,
-    HmacKey,
-    HmacDigest,
-    Stale,
-    Future,
-    Replayed,
-    TooManySources,
-};
-inline constexpr std::size_t kRejectReasons = static_cast<std::size_t>(RejectReason::TooManySources) + 1;
-
-/// The label of fairlead_vrrp_packets_rejected_total{reason}.
-const char* toString(RejectReason reason);
-/// One phrase for the log, e.g. "the password is not ours".
-const char* describe(RejectReason reason);
-RejectReason rejectReason(HmacReject reason);
-RejectReason rejectReason(ReplayReject reason);
 
 /// An address of the interface with the subnet it is on.
 struct InterfaceAddress {

@@ -1,3 +1,6 @@
+// One state machine in one file, so that what an event does in each state (RFC 9568 §6.4) is read side by
+// side.
+
 #include "agent/vrrp/router.h"
 
 #include <algorithm>

@@ -23,7 +23,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kEventsPerTurn = 256;
 constexpr int kAcceptsPerTurn = 64;
 /// A client who has something to say has mostly said it when its backend is connected.
 constexpr milliseconds kUnspoken{1};
@@ -45,13 +44,14 @@ Descriptor opened(int fd, const char* what) {
 
 }  // namespace
 
-Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners)
+Worker::Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners, std::size_t pipes)
     : shared_(shared),
       epoll_(opened(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wakeup_(opened(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       acceptor_(shared, epoll_.get(), std::move(listeners)),
       picker_(pickerOptions(shared), index),
       rebalancer_(shared.live.rebalance(), shared.live.slowStart, shared.options.workers),
+      pump_(pipes),
       connectLimits_(shared.live.connectTimeout),
       hedges_(shared.options.hedgeDelay),
       unspoken_(kUnspoken),
@@ -140,35 +140,53 @@ void Worker::run() {
     sigaddset(&pipeSignal, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipeSignal, nullptr);  // see pump.h
 
-    std::array<epoll_event, kEventsPerTurn> events{};
-    now_ = std::chrono::steady_clock::now();
-    takeSnapshot();  // before the first client, who would be refused without
+    begin(std::chrono::steady_clock::now());
+    Events events{};
     while (!stopping_) {
-        const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, waitMilliseconds());
-        now_ = std::chrono::steady_clock::now();
-        for (int i = 0; i < count; ++i) {
-            const epoll_event& event = events[static_cast<std::size_t>(i)];
-            handle(*static_cast<EventSource*>(event.data.ptr), event.events);
-        }
-        // Behind the events that were fetched with it: it moves connections to other sockets.
-        if (std::exchange(woken_, false)) {
-            adoptOptions();
-            takeSnapshot();
-            leaveLostVips();
-            if (draining_) acceptor_.close();
-        }
-        runMore();
-        expireConnects();
-        tendNewSockets();
-        expireIdle();
-        lookAtWindows();
-        rebalance();
-        acceptor_.tick(now_);
-        // A connection that closed while it was queued must not be met again.
-        std::erase_if(more_, [](const Connection* c) { return c->phase == Connection::Phase::Closed; });
-        closed_.clear();
-        retired_.clear();
+        const int count =
+            epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), waitMilliseconds());
+        turn(std::span(events).first(static_cast<std::size_t>(std::max(count, 0))),
+             std::chrono::steady_clock::now());
     }
+    end();
+}
+
+void Worker::begin(TimePoint now) {
+    now_ = now;
+    takeSnapshot();  // before the first client, who would be refused without
+}
+
+void Worker::step(TimePoint now) {
+    Events events{};
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
+    turn(std::span(events).first(static_cast<std::size_t>(std::max(count, 0))), now);
+}
+
+void Worker::turn(std::span<const epoll_event> events, TimePoint now) {
+    now_ = now;
+    for (const epoll_event& event : events)
+        handle(*static_cast<EventSource*>(event.data.ptr), event.events);
+    // Behind the events that were fetched with it: it moves connections to other sockets.
+    if (std::exchange(woken_, false)) {
+        adoptOptions();
+        takeSnapshot();
+        leaveLostVips();
+        if (draining_) acceptor_.close();
+    }
+    runMore();
+    expireConnects();
+    tendNewSockets();
+    expireIdle();
+    lookAtWindows();
+    rebalance();
+    acceptor_.tick(now_);
+    // A connection that closed while it was queued must not be met again.
+    std::erase_if(more_, [](const Connection* c) { return c->phase == Connection::Phase::Closed; });
+    closed_.clear();
+    retired_.clear();
+}
+
+void Worker::end() {
     while (!connections_.empty())
         close(*connections_.back(), End::Stopped);
     closed_.clear();
@@ -176,12 +194,17 @@ void Worker::run() {
     acceptor_.close();
 }
 
-int Worker::waitMilliseconds() const {
-    if (!more_.empty()) return 0;
+TimePoint Worker::wakeAt() const {
+    if (!more_.empty()) return now_;
     TimePoint next = std::min({connectLimits_.wakeAt(), hedges_.wakeAt(), unspoken_.wakeAt(), young_.wakeAt(),
                                acceptor_.wakeAt(), rebalancer_.wakeAt(), nextLook_});
     if (shared_.live.idleTimeout.load().count() > 0 && !connections_.empty())
         next = std::min(next, nextIdleSweep_);
+    return next;
+}
+
+int Worker::waitMilliseconds() const {
+    const TimePoint next = wakeAt();
     if (next == TimePoint::max()) return -1;
     if (next <= now_) return 0;
     return static_cast<int>(std::chrono::ceil<milliseconds>(next - now_).count());

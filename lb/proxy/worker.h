@@ -10,6 +10,8 @@
 // and every few seconds that it moves bytes, one ioctl for each side (closed_window.h). An idle one costs
 // none.
 
+#include <sys/epoll.h>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -19,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -36,7 +39,8 @@ namespace fairlead::lb {
 
 class Worker {
   public:
-    Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners);
+    Worker(ProxyShared& shared, std::size_t index, std::vector<Descriptor> listeners,
+           std::size_t pipes = kPipesPerWorker);
     ~Worker();  ///< stop()
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -52,12 +56,24 @@ class Worker {
     void wakeUp();
     void stop();
 
+    // In place of start() and stop(), for who is its thread himself and tells it the time: a harness that
+    // decides what happens in which order. SIGPIPE must be blocked (pump.h).
+    void begin(TimePoint now);
+    /// One turn of the loop, with what the kernel has to say at this moment.
+    void step(TimePoint now);
+    /// When it has to have its next turn, even if the kernel says nothing; TimePoint::max(): never.
+    [[nodiscard]] TimePoint wakeAt() const;
+    void end();
+
     /// Any thread: adds this worker's figures.
     void addTo(ProxyStatistics& totals, std::map<Endpoint, BackendStatistics>& backends) const;
 
   private:
+    using Events = std::array<epoll_event, 256>;
+
     void run();
     [[nodiscard]] int waitMilliseconds() const;
+    void turn(std::span<const epoll_event> events, TimePoint now);
     void handle(EventSource& source, std::uint32_t events);
     bool watch(const Descriptor& descriptor, EventSource& source, std::uint32_t events);  ///< false: errno
 

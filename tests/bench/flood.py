@@ -4,6 +4,7 @@ and a fourth that floods the LAN.
 
     tests/bench/flood.py                                   every kind and setting, 10 s each: about three minutes
     tests/bench/flood.py --seconds 30 --intervals 200ms --kinds malformed
+    tests/bench/flood.py --size 1514                       as many bits as will go, rather than frames
 
 Kinds: `other`, sound advertisements of other virtual routers, which the kernel's filter drops; `malformed`, of the virtual
 router's own ID, which the agent reads and rejects; `forged`, with `authentication: HMAC`, sound but for the signature, so
@@ -50,7 +51,7 @@ def counted(hosts, name):
     return [host.agent.metrics(name) for host in hosts]
 
 
-def trial(kind, interval, seconds):
+def trial(kind, interval, seconds, size):
     with Lab(vips=[VIP]) as lab:
         hosts = lab.masters(3)
         for number, host in enumerate(hosts):
@@ -60,7 +61,9 @@ def trial(kind, interval, seconds):
         lab.wait_for(lambda: [host.agent.state for host in hosts] == ["MASTER", "BACKUP", "BACKUP"], 20, "the election to be over")
         transitions = counted(hosts, "vrrp_transitions_total")
         sent, heard, read = (counted(hosts, name) for name in ("vrrp_adverts_sent_total", "vrrp_adverts_received_total", "vrrp_packets_rejected_total"))
-        flood = Flood(stranger, KINDS[kind](STRANGER), seconds)
+        # Padded as Ethernet pads, behind the packet's own length.
+        junk = [bytes(frame).ljust(size, b"\0") for frame in KINDS[kind](STRANGER)]
+        flood = Flood(stranger, junk, seconds)
         try:
             frames, took = flood.wait()
         finally:
@@ -70,9 +73,9 @@ def trial(kind, interval, seconds):
         rejected = max(now - before for now, before in zip(counted(hosts, "vrrp_packets_rejected_total"), read))
         moved = sum(counted(hosts, "vrrp_transitions_total")) - sum(transitions)
         late = max(counted(hosts, "vrrp_timer_late_seconds_max"))
-        size = sum(len(bytes(frame)) for frame in KINDS[kind](STRANGER)) / len(KINDS[kind](STRANGER))
+        bits = sum(len(frame) for frame in junk) / len(junk) * 8
         print(
-            f"{kind:10} {interval:>6} {frames / took:12,.0f} {frames * size * 8 / took / 1e6:8.0f} {rejected / took:12,.0f} {late * 1000:10.2f}"
+            f"{kind:10} {interval:>6} {frames / took:12,.0f} {frames * bits / took / 1e6:8.0f} {rejected / took:12,.0f} {late * 1000:10.2f}"
             f" {max(0, max(missed)):7.0f} of {wanted:<5.0f} {moved:5.0f}",
             flush=True,
         )
@@ -83,11 +86,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--intervals", default=",".join(INTERVALS))
+    parser.add_argument("--size", type=int, default=0, help="bytes of a frame, at least")
     options = parser.parse_args()
     print(f"{'kind':10} {'every':>6} {'frames/s':>12} {'Mb/s':>8} {'read/s':>12} {'late, ms':>10} {'missed adverts':>16} {'moves':>5}")
     for interval in options.intervals.split(","):
         for kind in options.kinds.split(","):
-            trial(kind, interval, options.seconds)
+            trial(kind, interval, options.seconds, options.size)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     tests/bench/proxy.py                 the short form: 3 rounds of about a second and a half a cell
     tests/bench/proxy.py --long          9 rounds of 3 seconds a cell: about half an hour
     tests/bench/proxy.py --cells request,bulk --proxies fairlead,haproxy,haproxy-splice
+    tests/bench/proxy.py --cells request,connection,bulk --proxies fairlead,fairlead-unfiltered      what seccomp costs
 
 Everybody runs in one network namespace, with as many workers as there are cores, before the same server
 (bench_backend, ten ports) and the same client (bench_load). A round goes through all proxies before the next begins;
@@ -56,12 +57,14 @@ def addresses(count):
 
 
 class Fairlead:
-    name = "fairlead"
+    def __init__(self, name="fairlead", settings=None):
+        self.name, self.settings = name, settings or {}
 
     def start(self, host, port, backends):
         number = len(host.agents)
         agent = host.start_agent(
-            {
+            self.settings
+            | {
                 # Each agent needs its own.
                 "vip": {"addresses": [f"10.10.1.{100 + number % 100}"]},
                 "vrrp": {"virtualRouterID": 51 + number % 200, "peerPort": 20000 + number},
@@ -142,7 +145,8 @@ class Direct:
     name = "direct"
 
 
-ALL = {each.name: each for each in (Fairlead(), Haproxy(), Haproxy("haproxy-splice", "option splice-auto"), Nginx(), Direct())}
+UNFILTERED = Fairlead("fairlead-unfiltered", {"security": {"seccomp": "off"}})
+ALL = {each.name: each for each in (Fairlead(), UNFILTERED, Haproxy(), Haproxy("haproxy-splice", "option splice-auto"), Nginx(), Direct())}
 
 
 # --- what it is measured with ---
@@ -319,9 +323,9 @@ def number(value):
 def print_table(figures, proxies):
     """figures: row → proxy → values of the rounds"""
     middle = {row: {name: statistics.median(values) for name, values in by_name.items()} for row, by_name in figures.items()}
-    print(f"\n{'':<48}" + "".join(f"{name:>16}" for name in proxies) + f"{'/haproxy':>10}{'goal':>7}{'/nginx':>8}")
+    print(f"\n{'':<48}" + "".join(f"{name:>20}" for name in proxies) + f"{'/haproxy':>10}{'goal':>7}{'/nginx':>8}{'/unfiltered':>12}")
     for row, by_name in middle.items():
-        line = f"{row:<48}" + "".join(f"{number(by_name.get(name)):>16}" for name in proxies)
+        line = f"{row:<48}" + "".join(f"{number(by_name.get(name)):>20}" for name in proxies)
         ours = by_name.get("fairlead")
         remarks = []
         for other, width in (("haproxy", 10), ("nginx", 8)):
@@ -335,6 +339,10 @@ def print_table(figures, proxies):
             elif ratio is not None and not row.startswith(("…", "CPU per request, ", "CPU per new connection, ")):
                 if (ratio < 1) if row in MORE_IS_BETTER else (ratio > 1):
                     remarks.append("worse than nginx")
+        # So small a difference is only seen between neighbours.
+        pairs = zip(figures[row].get("fairlead", []), figures[row].get("fairlead-unfiltered", []))
+        if ratios := [filtered / unfiltered for filtered, unfiltered in pairs]:
+            line += f"{statistics.median(ratios):>12.3f}"
         print(line + (f"   {', '.join(remarks)}" if remarks else ""))
     for first, rest in FLAT:
         if first in middle and "fairlead" in middle[first]:

@@ -1,7 +1,6 @@
-#include "agent/admin/http_server.h"
+// What every client gets of the admin server, and what it may cost; http_events_test.cpp and
+// http_access_test.cpp have the events and who may ask.
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,121 +9,23 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <future>
+#include <memory>
 #include <stdexcept>
-#include <thread>
+#include <string>
 #include <vector>
+
+#include "tests/unit/admin/http_fixture.h"
 
 using namespace fairlead;
 using namespace std::chrono_literals;
+using test::Client;
+using test::HttpServer;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
 namespace {
-
-/// A blocking client connection.
-class Client {
-  public:
-    explicit Client(const lb::Endpoint& server, bool connectNow = true)
-        : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        timeval limit{.tv_sec = 60, .tv_usec = 0};
-        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-        if (connectNow) connect(server);
-    }
-    ~Client() { ::close(fd_); }
-    Client(const Client&) = delete;
-    Client& operator=(const Client&) = delete;
-
-    void connect(const lb::Endpoint& server) const {
-        sockaddr_storage address{};
-        const socklen_t size = lb::toSockaddr(server, address);
-        if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0)
-            throw std::runtime_error("cannot connect");
-    }
-
-    [[nodiscard]] bool send(const std::string& text) const {
-        return ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
-    }
-
-    /// Up to the end of the stream.
-    [[nodiscard]] std::string readAll() const {
-        std::string text;
-        char bytes[4096];
-        ssize_t got = 0;
-        while ((got = ::recv(fd_, bytes, sizeof bytes, 0)) > 0)
-            text.append(bytes, static_cast<std::size_t>(got));
-        if (got < 0) text += "<error " + std::string(strerror(errno)) + ">";
-        return text;
-    }
-
-    /// Up to `end`.
-    [[nodiscard]] std::string readTo(const std::string& end) const {
-        std::string text;
-        char byte = 0;
-        while (!text.ends_with(end) && ::recv(fd_, &byte, 1, 0) == 1)
-            text += byte;
-        return text;
-    }
-
-  private:
-    int fd_;
-};
-
-class HttpServer : public testing::Test {
-  protected:
-    ~HttpServer() override { halt(); }
-
-    void serve(admin::HttpLimits limits = {}) {
-        std::map<std::string, admin::Handler> routes{
-            {"/healthz", [] { return admin::Response{.body = "ok\n"}; }},
-            {"/readyz", [] { return admin::Response{.status = 503, .body = "not yet\n"}; }},
-            {"/status", [] { return admin::Response{.contentType = "application/json", .body = "{}\n"}; }},
-            {"/big", [] { return admin::Response{.body = std::string(64 * 1024 * 1024, 'x')}; }},
-            {"/broken", []() -> admin::Response { throw std::runtime_error("broken"); }},
-        };
-        options.routes = std::move(routes);
-        options.limits = limits;
-        server = std::make_unique<admin::HttpServer>(context, *lb::parseEndpoint("127.0.0.1:0"), options);
-        thread = std::thread([this] { context.run(); });
-    }
-
-    /// Takes the server down on its own thread, as the agent does.
-    void halt() {
-        if (!thread.joinable()) return;
-        boost::asio::post(context, [this] { server.reset(); });
-        work.reset();
-        thread.join();
-    }
-
-    std::string ask(const std::string& request) {
-        const Client client(server->endpoint());
-        EXPECT_TRUE(client.send(request));
-        return client.readAll();
-    }
-
-    std::string get(const std::string& path) {
-        return ask("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    }
-
-    /// On the server's thread.
-    void publish(const std::string& text) {
-        boost::asio::post(context, [this, text] { server->publish(text); });
-    }
-
-    std::size_t listeners() {
-        std::promise<std::size_t> count;
-        boost::asio::post(context, [&] { count.set_value(server->listeners()); });
-        return count.get_future().get();
-    }
-
-    admin::HttpOptions options;
-    boost::asio::io_context context;
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{context.get_executor()};
-    std::unique_ptr<admin::HttpServer> server;
-    std::thread thread;
-};
 
 TEST_F(HttpServer, AnswersItsPaths) {
     serve();
@@ -360,143 +261,6 @@ TEST_F(HttpServer, SocketsAreNotInherited) {
         EXPECT_EQ(::fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     }
     EXPECT_EQ(found, 2) << "the listener and the connection";
-}
-
-/// A file that goes with the test.
-class File {
-  public:
-    explicit File(const std::string& text) {
-        const int fd = ::mkstemp(name_.data());
-        EXPECT_GE(fd, 0);
-        EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-        ::close(fd);
-    }
-    ~File() { ::unlink(name_.c_str()); }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    [[nodiscard]] const std::string& name() const { return name_; }
-
-  private:
-    std::string name_ = "/tmp/fairlead-test-XXXXXX";
-};
-
-constexpr const char* kListen = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
-TEST_F(HttpServer, SendsEventsToWhoeverListens) {
-    options.eventsPath = "/events";
-    options.greeting = [] { return admin::event("hello", "{\n}"); };
-    serve();
-    const Client first(server->endpoint());
-    const Client second(server->endpoint());
-    for (const Client* client : {&first, &second}) {
-        ASSERT_TRUE(client->send(kListen));
-        const std::string beginning = client->readTo("\n\n");
-        EXPECT_THAT(beginning, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"));
-        EXPECT_THAT(beginning, EndsWith("\r\n\r\nevent: hello\ndata: {\ndata: }\n\n"));
-    }
-    EXPECT_EQ(listeners(), 2U);
-    publish(admin::event("news", "1"));
-    EXPECT_EQ(first.readTo("\n\n"), "event: news\ndata: 1\n\n");
-    EXPECT_EQ(second.readTo("\n\n"), "event: news\ndata: 1\n\n");
-    EXPECT_THAT(get("/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
-}
-
-TEST_F(HttpServer, ForgetsAListenerThatIsGone) {
-    options.eventsPath = "/events";
-    options.greeting = [] { return admin::event("hello", ""); };
-    serve();
-    {
-        const Client client(server->endpoint());
-        ASSERT_TRUE(client.send(kListen));
-        EXPECT_THAT(client.readTo("hello\n\n"), EndsWith("hello\n\n"));
-        EXPECT_EQ(listeners(), 1U);
-    }
-    while (listeners() != 0) {
-    }
-}
-
-TEST_F(HttpServer, LetsOnlySoManyListen) {
-    options.eventsPath = "/events";
-    options.greeting = [] { return admin::event("hello", ""); };
-    serve({.listeners = 2});
-    std::vector<std::unique_ptr<Client>> held;
-    for (int i = 0; i < 2; ++i) {
-        held.push_back(std::make_unique<Client>(server->endpoint()));
-        ASSERT_TRUE(held.back()->send(kListen));
-        EXPECT_THAT(held.back()->readTo("hello\n\n"), EndsWith("hello\n\n"));
-    }
-    EXPECT_THAT(get("/events"), StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
-    held.pop_back();
-    while (listeners() != 1) {
-    }
-    const Client next(server->endpoint());
-    ASSERT_TRUE(next.send(kListen));
-    EXPECT_THAT(next.readTo("hello\n\n"), EndsWith("hello\n\n"));
-}
-
-TEST_F(HttpServer, DropsAListenerThatDoesNotTakeItsEvents) {
-    options.eventsPath = "/events";
-    options.greeting = [] { return admin::event("hello", ""); };
-    serve({.unsent = 4});
-    const Client lazy(server->endpoint());
-    const Client quick(server->endpoint());
-    for (const Client* client : {&lazy, &quick}) {
-        ASSERT_TRUE(client->send(kListen));
-        EXPECT_THAT(client->readTo("hello\n\n"), EndsWith("hello\n\n"));
-    }
-    const std::string large = admin::event("news", std::string(100'000, 'x'));
-    // The kernel takes some of it; then the server holds no more than it may.
-    for (int i = 0; i < 1000 && listeners() == 2; ++i) {
-        publish(large);
-        EXPECT_EQ(quick.readTo("\n\n").size(), large.size());
-    }
-    EXPECT_EQ(listeners(), 1U);
-    publish(admin::event("news", "1"));
-    EXPECT_EQ(quick.readTo("\n\n"), "event: news\ndata: 1\n\n");
-}
-
-TEST_F(HttpServer, AsksForTheTokenButOnThePathsThatAreOpen) {
-    const File token("  0123456789abcdef0123  \nsecond line\n");
-    options.security.tokenFile = token.name();
-    options.open = {"/healthz"};
-    options.eventsPath = "/events";
-    options.greeting = [] { return admin::event("hello", ""); };
-    serve();
-    EXPECT_THAT(get("/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
-    for (const char* path : {"/status", "/readyz", "/events", "/nothing"}) {
-        const std::string answer = get(path);
-        EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 Unauthorized\r\n")) << path;
-        EXPECT_THAT(answer, HasSubstr("\r\nWWW-Authenticate: Basic realm=\"fairlead\"")) << path;
-    }
-    const auto with = [&](const std::string& authorization) {
-        return ask("GET /status HTTP/1.1\r\nAuthorization: " + authorization +
-                   "\r\nConnection: close\r\n\r\n");
-    };
-    EXPECT_THAT(with("Bearer 0123456789abcdef0123"), StartsWith("HTTP/1.1 200 OK\r\n"));
-    EXPECT_THAT(with("basic YW5ib2R5OjAxMjM0NTY3ODlhYmNkZWYwMTIz"), StartsWith("HTTP/1.1 200 OK\r\n"));
-    EXPECT_THAT(with("Bearer 0123456789abcdef0124"), StartsWith("HTTP/1.1 401 Unauthorized\r\n"));
-    EXPECT_THAT(with("Bearer second line"), StartsWith("HTTP/1.1 401 Unauthorized\r\n"));
-}
-
-TEST_F(HttpServer, RefusesToStartWithATokenThatAnybodyGuesses) {
-    const File token("admin\n");
-    options.security.tokenFile = token.name();
-    try {
-        serve();
-        FAIL() << "it started";
-    } catch (const std::runtime_error& error) {
-        EXPECT_THAT(error.what(), HasSubstr("admin.tokenFile: " + token.name() + ": its first line must be"));
-    }
-}
-
-TEST_F(HttpServer, IsNotReadThroughABrowserByAPageFromElsewhere) {
-    serve();
-    const auto from = [&](const std::string& host) {
-        return ask("GET /status HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n");
-    };
-    EXPECT_THAT(from("rebound.example:16444"), StartsWith("HTTP/1.1 421 Misdirected Request\r\n"));
-    for (const char* host : {"127.0.0.1:16444", "localhost", "localhost:16444", "[::1]:16444", "10.10.1.83"})
-        EXPECT_THAT(from(host), StartsWith("HTTP/1.1 200 OK\r\n")) << host;
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class FilesTest : public testing::Test {
     ~FilesTest() override { std::filesystem::remove_all(folder_); }
 
     [[nodiscard]] std::string file(const std::string& name) const { return (folder_ / name).string(); }
-    [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
+    std::string write(const std::string& name, const std::string& text) const {
         std::filesystem::create_directories((folder_ / name).parent_path());
         std::ofstream(file(name)) << text;
         return file(name);

@@ -10,12 +10,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "agent/net/descriptor.h"
 #include "agent/net/election.h"
+#include "tests/unit/await.h"
 
 #define REQUIRE_ROOT()                                                           \
     if (geteuid() != 0)                                                          \
@@ -24,8 +24,7 @@
 
 namespace fairlead::net::test {
 
-/// Waits for what must come; the limit is only there so that a failing test ends.
-bool await(const std::function<bool()>& condition, std::chrono::seconds limit = std::chrono::seconds(20));
+using fairlead::test::await;
 
 class Lan {
   public:

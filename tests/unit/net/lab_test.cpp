@@ -125,15 +125,6 @@ void dropCapability(unsigned capability) {
 
 }  // namespace
 
-bool await(const std::function<bool()>& condition, std::chrono::seconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(5ms);
-    }
-    return true;
-}
-
 Lan::Lan() : prefix_("flunit" + std::to_string(getpid()) + "-") {
     removeNamespacesOfTheDead();
     run("ip netns add " + name(kBridge));
