@@ -123,7 +123,9 @@ class Parser {
         std::map<std::string, int> lines;
         for (const auto& [name, value] : map.entries) {
             if (name.kind != YamlNode::Kind::Scalar) {
-                fail(at(name.line), shownPrefix + ": a key must be a word");
+                // "vip." → "vip: ", and nothing at the root.
+                const std::string section = shownPrefix.substr(0, shownPrefix.rfind('.'));
+                fail(at(name.line), section + (section.empty() ? "" : ": ") + "a key must be a word");
                 continue;
             }
             const std::string path = shownPrefix + name.text;

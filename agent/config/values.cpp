@@ -26,12 +26,17 @@ struct Unit {
 };
 constexpr std::array<Unit, 4> kUnits{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
 
-/// NUMBER with at most three decimals, in thousandths; nothing if it is anything else or far too large.
+/// More than any range allows, and few enough that thousandths of an hour don't overflow.
+constexpr std::int64_t kTooMany = 1'000'000'000;
+
+/// NUMBER with at most three decimals, in thousandths, no more than of kTooMany; nothing if it is anything
+/// else.
 std::optional<std::int64_t> thousandths(std::string_view number) {
     const std::size_t dot = number.find('.');
     const std::string_view whole = number.substr(0, dot);
     std::string decimals(dot == std::string_view::npos ? "0" : number.substr(dot + 1));
-    if (!digitsOnly(whole) || !digitsOnly(decimals) || whole.size() > 10 || decimals.size() > 3) return {};
+    if (!digitsOnly(whole) || !digitsOnly(decimals) || decimals.size() > 3) return {};
+    if (whole.size() > 9) return kTooMany * 1000;
     decimals.resize(3, '0');
     std::int64_t high = 0;
     std::int64_t low = 0;

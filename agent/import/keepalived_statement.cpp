@@ -27,11 +27,13 @@ std::optional<std::string> secondsAsDuration(const std::string& text) {
     if (text.empty() || text.size() > 12 || text.find_first_not_of("0123456789.") != std::string::npos)
         return std::nullopt;
     double seconds = 0;
+    std::size_t end = 0;
     try {
-        seconds = std::stod(text);
+        seconds = std::stod(text, &end);
     } catch (const std::exception&) {
         return std::nullopt;
     }
+    if (end != text.size()) return std::nullopt;
     const long milliseconds = std::lround(seconds * 1000);
     if (milliseconds % 1000 == 0) return std::to_string(milliseconds / 1000) + "s";
     return std::to_string(milliseconds) + "ms";

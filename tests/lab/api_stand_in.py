@@ -16,8 +16,8 @@ POST one JSON object, `do` says what:
     fill       count, padding: as many Nodes without the control-plane label, each that many bytes larger
     churn      rate, seconds, padding: heartbeats of these Nodes, so many a second
     answer     verb "list", "watch" or "any", status, times (0: until changed), retryAfter, reason, message, body: what the
-               next requests get in place of the data
-    bookmark   kind "Node": a BOOKMARK in every open watch
+               next requests get in place of the data; then […]: more such objects, for the requests after these
+     bookmark   kind "Node": a BOOKMARK in every open watch
     error      code, reason, message: an ERROR event in every open watch, which then ends
     compact    forgets all history: a watch from an earlier resourceVersion gets an ERROR event with 410
     send       text: written as it is into every open watch
@@ -436,7 +436,7 @@ class Control(BaseHTTPRequestHandler):
             world.delete(command["name"], command.get("kind", "Node"))
         elif what == "answer":
             with world.lock:
-                world.answers = [command] if command.get("status") or "body" in command else []
+                world.answers = [command, *command.get("then", [])] if command.get("status") or "body" in command else []
         elif what == "bookmark":
             with world.lock:
                 world.version += 1

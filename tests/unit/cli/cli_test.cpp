@@ -7,25 +7,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/unit/cli/call.h"
+
 namespace fairlead::cli {
 namespace {
 
-struct Outcome {
-    int code = -1;
-    std::string out;
-    std::string err;
-};
-
-Outcome call(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), "fairlead");
-    std::vector<const char*> pointers;
-    for (const std::string& argument : arguments)
-        pointers.push_back(argument.c_str());
-    std::ostringstream out;
-    std::ostringstream err;
-    const int code = main(static_cast<int>(pointers.size()), pointers.data(), out, err);
-    return {.code = code, .out = out.str(), .err = err.str()};
-}
+using test::call;
+using test::Outcome;
 
 TEST(CommandLine, HelpShowsExamplesAndEndsWell) {
     for (const std::vector<std::string>& command : {std::vector<std::string>{},

@@ -37,6 +37,25 @@ TEST(DataPathChoice, TakesTheProxyWhereSomethingIsAskedForThatOnlyItDoes) {
     EXPECT_THAT(chooseDataPath(c, kAble()).why, HasSubstr("loopback"));
 }
 
+TEST(DataPathChoice, NamesEachThingThatOnlyTheProxyDoes) {
+    const auto why = [](auto change) {
+        config::Configuration c = configuration();
+        change(c);
+        const DataPathChoice choice = chooseDataPath(c, kAble());
+        EXPECT_EQ(choice.dataPath, DataPath::Proxy);
+        EXPECT_EQ(choice.fix, "") << "it is what is wanted";
+        return choice.why;
+    };
+    const std::string begin = "only the proxy can do what is asked for: ";
+    EXPECT_EQ(why([](auto& c) { c.vip.addresses.clear(); }), begin + "there is no VIP");
+    EXPECT_EQ(why([](auto& c) { c.loadBalancer.idleTimeout = std::chrono::seconds(1); }),
+              begin + "idleTimeout");
+    EXPECT_EQ(why([](auto& c) { c.loadBalancer.maxConnections = 1; }), begin + "maxConnections");
+    EXPECT_EQ(why([](auto& c) { c.loadBalancer.preferLocal = true; }), begin + "preferLocal");
+    EXPECT_EQ(why([](auto& c) { c.loadBalancer.proxyProtocol = true; }), begin + "proxyProtocol");
+    EXPECT_EQ(why([](auto& c) { c.loadBalancer.rebalance.rate = 1; }), begin + "rebalance");
+}
+
 TEST(DataPathChoice, SaysWhatIsMissing) {
     KernelFacts facts = kAble();
     facts.forwards4 = false;
@@ -45,6 +64,10 @@ TEST(DataPathChoice, SaysWhatIsMissing) {
     facts = kAble();
     facts.netAdmin = false;
     EXPECT_THAT(chooseDataPath(configuration(), facts).why, HasSubstr("CAP_NET_ADMIN"));
+    facts = kAble();
+    facts.netRaw = false;
+    EXPECT_EQ(chooseDataPath(configuration(), facts).why, "CAP_NET_RAW is missing");
+    EXPECT_THAT(chooseDataPath(configuration(), facts).fix, HasSubstr("fairlead manifest pod"));
     facts = kAble();
     facts.rules = "Operation not supported";
     EXPECT_THAT(chooseDataPath(configuration(), facts).why, HasSubstr("Operation not supported"));

@@ -10,38 +10,18 @@
 #include "agent/config/parse.h"
 #include "agent/config/render.h"
 #include "agent/import/script_check.h"
+#include "tests/unit/import/pair.h"
 
 namespace fairlead::importing {
 namespace {
 
 using config::Configuration;
-
-const char* const kHaproxy =
-    "frontend kube\n bind *:16443\n default_backend kube\nbackend kube\n server m1 10.0.0.1:6443 check\n";
-const char* const kKeepalived =
-    "vrrp_instance a {\n virtual_router_id 7\n interface eth0\n virtual_ipaddress {\n 10.0.0.100\n }\n}\n";
-
-std::vector<SourceFile> none(const std::string& /*pattern*/, const std::string& /*from*/) {
-    return {};
-}
-
-Imported imported(const std::string& keepalived, const std::string& haproxy,
-                  const Includes& includes = none) {
-    return importPair({.name = "k", .text = keepalived}, {.name = "h", .text = haproxy}, includes);
-}
-
-/// What the result comes to, which must be without a mistake.
-Configuration configured(const Imported& result) {
-    EXPECT_TRUE(result.errors.empty()) << result.errors.front();
-    auto parsed = config::parse(result.configuration, "FILE", {});
-    EXPECT_TRUE(parsed.errors.empty()) << parsed.errors.front() << "\n" << result.configuration;
-    return std::move(parsed.configuration);
-}
-
-testing::AssertionResult says(const Imported& result, const std::string& text) {
-    if (result.configuration.find(text) != std::string::npos) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << "not said: " << text << "\nin:\n" << result.configuration;
-}
+using test::configured;
+using test::imported;
+using test::kHaproxy;
+using test::kKeepalived;
+using test::none;
+using test::says;
 
 std::string fileText(const std::string& name) {
     std::ifstream file(std::string(FAIRLEAD_SOURCE) + name);

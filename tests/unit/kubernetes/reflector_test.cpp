@@ -2,10 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <mutex>
-#include <optional>
-
-#include "tests/unit/kubernetes/api_stand_in.h"
+#include "tests/unit/kubernetes/reflector_fixture.h"
 
 namespace fairlead::kubernetes {
 namespace {
@@ -15,64 +12,6 @@ using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-class ReflectorTest : public testing::Test {
-  protected:
-    static void SetUpTestSuite() { pki_ = new Pki; }
-    static void TearDownTestSuite() {
-        delete pki_;
-        pki_ = nullptr;
-    }
-
-    [[nodiscard]] ReflectorOptions options(const ApiStandIn& api) const {
-        return {.kubeconfigs = {pki_->clientKubeconfig()},
-                .server = "",
-                .nodeSelector = "node-role.kubernetes.io/control-plane",
-                .port = api.port(),
-                .vips = {}};
-    }
-
-    Reflector& start(const ReflectorOptions& options) {
-        reflector_.emplace(
-            options,
-            [this](const std::vector<lb::Backend>& members) {
-                const std::lock_guard lock(mutex_);
-                lists_.emplace_back();
-                for (const lb::Backend& member : members)
-                    lists_.back().push_back(member.name + "=" + member.endpoint.address.to_string());
-            },
-            [this] {
-                const std::lock_guard lock(mutex_);
-                return others_;
-            });
-        reflector_->start();
-        return *reflector_;
-    }
-
-    using Members = std::vector<std::string>;
-    Members members() {
-        const std::lock_guard lock(mutex_);
-        return lists_.empty() ? Members{} : lists_.back();
-    }
-    std::size_t lists() {
-        const std::lock_guard lock(mutex_);
-        return lists_.size();
-    }
-    bool becomes(const Members& expected) {
-        return eventually([&] { return members() == expected; });
-    }
-    bool says(const std::string& text) {
-        return eventually([&] { return reflector_->status().lastError.find(text) != std::string::npos; });
-    }
-
-    static Pki* pki_;
-    std::mutex mutex_;
-    std::vector<Members> lists_;
-    std::vector<lb::Endpoint> others_;
-    std::optional<Reflector> reflector_;
-};
-
-Pki* ReflectorTest::pki_ = nullptr;
 
 TEST_F(ReflectorTest, ListsThenFollowsWhatChanges) {
     const ApiStandIn api(*pki_);

@@ -18,5 +18,16 @@ TEST(DurationText, IsShort) {
     EXPECT_EQ(describe(0s), "0 us");
 }
 
+TEST(FamilyText, IsWrittenAsPeopleAndAsLabelsHaveIt) {
+    EXPECT_STREQ(familyName(false), "IPv4");
+    EXPECT_STREQ(familyName(true), "IPv6");
+    EXPECT_STREQ(familyLabel(false), "ipv4");
+    EXPECT_STREQ(familyLabel(true), "ipv6");
+}
+
+TEST(MacText, HasTwoDigitsForEachByte) {
+    EXPECT_EQ(macText({0x02, 0x00, 0x5E, 0x10, 0x0F, 0xFF}), "02:00:5e:10:0f:ff");
+}
+
 }  // namespace
 }  // namespace fairlead::vrrp

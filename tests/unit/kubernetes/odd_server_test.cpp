@@ -1,0 +1,113 @@
+// Servers that answer by the protocol, but not as on every day: what is said, and that the members come all
+// the same.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/kubernetes/reflector_fixture.h"
+
+namespace fairlead::kubernetes {
+namespace {
+
+using testing::HasSubstr;
+
+class OddServerTest : public ReflectorTest {
+  protected:
+    static std::string page(const std::string& name, const std::string& next) {
+        return R"({"kind":"NodeList","metadata":{"resourceVersion":"5","continue":")" + next +
+               R"("},"items":[{"metadata":{"name":")" + name +
+               R"("},"status":{"addresses":[{"type":"InternalIP","address":"10.9.9.9"}]}}]})";
+    }
+};
+
+TEST_F(OddServerTest, AListWhoseSnapshotIsGoneBetweenTwoPagesIsReadFromItsBeginning) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    api.tell({{"do", "answer"},
+              {"verb", "list"},
+              {"body", page("old", "500-5")},
+              {"then", {{{"verb", "list"}, {"status", 410}, {"reason", "Expired"}}}}});
+    Reflector& reflector = start(options(api));
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"})) << "and not the Node of the snapshot that is gone";
+    EXPECT_EQ(lists(), 1U);
+    EXPECT_EQ(api.requests("limit="), 3);
+    EXPECT_EQ(reflector.status().lastError, "");
+}
+
+TEST_F(OddServerTest, ASnapshotThatIsGoneAgainAndAgainIsGivenUp) {
+    const ApiStandIn api(*pki_);
+    Json gone = Json::array();
+    for (int i = 0; i < 4; ++i) {
+        if (i > 0) gone.push_back({{"verb", "list"}, {"body", page("old", "500-5")}});
+        gone.push_back({{"verb", "list"}, {"status", 410}, {"reason", "Expired"}});
+    }
+    api.tell({{"do", "answer"}, {"verb", "list"}, {"body", page("old", "500-5")}, {"then", gone}});
+    api.put("m1", "10.0.0.1");
+    start(options(api));
+    EXPECT_TRUE(says("410")) << "three new beginnings are enough";
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"})) << "and later it is tried anew";
+}
+
+TEST_F(OddServerTest, AListWithoutEndIsGivenUp) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    api.tell({{"do", "answer"}, {"verb", "list"}, {"times", 1000}, {"body", page("same", "500-5")}});
+    start(options(api));
+    EXPECT_TRUE(says("pages without end"));
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+}
+
+TEST_F(OddServerTest, AWatchThatEndsWithAnErrorIsBegunAgain) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    start(options(api));
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    api.tell(
+        {{"do", "error"}, {"code", 500}, {"reason", "InternalError"}, {"message", "etcdserver: no leader"}});
+    EXPECT_TRUE(says("the watch ended with the error 500 InternalError: etcdserver: no leader"));
+    EXPECT_TRUE(eventually([&] { return api.watched(); }));
+    api.put("m2", "10.0.0.2");
+    EXPECT_TRUE(becomes({"m1=10.0.0.1", "m2=10.0.0.2"}));
+    EXPECT_EQ(reflector_->status().lastError, "");
+}
+
+TEST_F(OddServerTest, InitialEventsThatEndWithAnErrorAreReplacedByAListAtOnce) {
+    const ApiStandIn api(*pki_);
+    api.tell({{"do", "version"}, {"minor", "36"}});
+    api.tell({{"do", "initial"}, {"how", "endless"}});
+    api.put("m1", "10.0.0.1");
+    start(options(api));
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    EXPECT_EQ(lists(), 0U) << "nothing is known before the initial events are complete";
+    api.tell({{"do", "error"}, {"code", 500}, {"message", "no"}});
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+    EXPECT_EQ(api.requests("limit="), 1);
+}
+
+TEST_F(OddServerTest, NodesThatMakeNoBackendAreToldOfOnceAndVeryManyInBrief) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    for (int i = 0; i < 25; ++i)
+        api.tell({{"do", "put"}, {"name", "bare" + std::to_string(100 + i)}, {"addresses", Json::array()}});
+    testing::internal::CaptureStderr();
+    start(options(api));
+    EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
+    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    // An event that changes nothing about them, and one that makes it a reason the fewer.
+    api.put("bare100", "10.0.0.2");
+    EXPECT_TRUE(becomes({"m1=10.0.0.1", "bare100=10.0.0.2"}));
+    reflector_->stop();
+    const std::string log = testing::internal::GetCapturedStderr();
+    const auto count = [&log](const std::string& text) {
+        int found = 0;
+        for (std::size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1))
+            ++found;
+        return found;
+    };
+    EXPECT_EQ(count("a Node makes no backend"), 20) << log;
+    EXPECT_EQ(count("more Nodes make no backend"), 1) << log;
+    EXPECT_EQ(count("bare100: no usable InternalIP"), 1) << log;
+    EXPECT_THAT(log, HasSubstr("nodes=25"));
+}
+
+}  // namespace
+}  // namespace fairlead::kubernetes
