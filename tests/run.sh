@@ -37,7 +37,8 @@ run_unit() { unit_tests release; }
 run_tidy() { build_preset release >/dev/null && tests/tidy.py; }
 run_asan() { unit_tests asan; }
 run_tsan() { unit_tests tsan; }
-# Each parser from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them (vrrp_packet, config, …).
+# Each parser, and the proxy's events, from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them
+# (vrrp_packet, config, …).
 run_fuzz() {
     local names name scratch status
     read -r -a names <<<"${FUZZERS:-$(cd tests/fuzz && ls ./*_fuzzer.cpp | sed 's|^./||; s|_fuzzer.cpp$||' | tr '\n' ' ')}"
@@ -124,7 +125,7 @@ run_mutation() {
 # Line coverage by the unit tests and a choice of system tests; without these with COVERAGE_SYSTEM=none. The simulations of
 # the election look for rare orders of events rather than for lines, and take an unoptimised build very long.
 run_coverage() {
-    local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,hmac,blackout,command_line}.py tests/cluster)
+    local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,nat_restarts,hmac,blackout,command_line}.py tests/cluster)
     build_preset coverage || return 1
     find build/coverage -name '*.gcda' -delete
     ctest --test-dir build/coverage --output-on-failure --no-tests=error -j "$jobs" \

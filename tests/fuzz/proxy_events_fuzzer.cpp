@@ -61,7 +61,10 @@ constexpr std::array<milliseconds, 8> kTimes{1ms, 10ms, 100ms, 250ms, 1s, 5s, 10
 lb::ProxyOptions optionsFrom(Script& script) {
     const unsigned flags = script.next();
     lb::ProxyOptions options{.workers = 1};
-    options.algorithm = static_cast<lb::Algorithm>(flags % 3);
+    // The table of sourceHash is large, and by far the dearest of a scene.
+    options.algorithm = (flags & 7U) == 7   ? lb::Algorithm::SourceHash
+                        : (flags & 1U) != 0 ? lb::Algorithm::LeastConnections
+                                            : lb::Algorithm::RoundRobin;
     options.preferLocal = (flags & 0x10U) != 0;
     options.proxyProtocol = (flags & 0x20U) != 0;
     options.slowStart = (flags & 0x40U) != 0 ? 30s : 0s;

@@ -116,6 +116,7 @@ class Scene {
     static lb::ProxyStatistics figuresOf(const Instance& instance);
     [[nodiscard]] bool anybodyListens() const;
 
+    void turn();
     bool carryOn();
     [[nodiscard]] bool settled() const;
     void settle();
@@ -123,6 +124,7 @@ class Scene {
 
     // scene_checks.cpp
     void checkTurn() const;
+    [[nodiscard]] bool resetsPassedOn() const;
     void checkAll();
     void matchRecords();
     [[nodiscard]] const Served* servedTo(const Client& client) const;
