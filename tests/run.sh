@@ -122,11 +122,11 @@ run_valgrind() {
 run_mutation() {
     cmake --preset release >/dev/null && cmake --build --preset release --target vrrp_test -- -j "$jobs" && tests/mutation.py
 }
-# Line coverage by the unit tests and a choice of system tests; without these with COVERAGE_SYSTEM=none. What searches
-# the election at random takes an unoptimised build an hour, and runs no line that its other tests don't.
+# Line coverage by the unit tests and a choice of system tests; without these with COVERAGE_SYSTEM=none. The simulations of
+# the election look for rare orders of events rather than for lines, and take an unoptimised build very long.
 run_coverage() {
     local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,nat_restarts,hmac,blackout,command_line}.py tests/cluster)
-    tests/setup.sh analysis && build_preset coverage || return 1
+    build_preset coverage || return 1
     find build/coverage -name '*.gcda' -delete
     ctest --test-dir build/coverage --output-on-failure --no-tests=error -j "$jobs" \
         --exclude-regex '^vrrp\.(Simulation|Exploration)' || return 1

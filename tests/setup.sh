@@ -37,7 +37,7 @@ test_packages=(
     chromium chromium-driver python3-selenium fonts-dejavu-core prometheus zsh fish bash-completion mandoc
 )
 
-analysis_packages=(gcovr cppcheck valgrind libc6-dbg)
+analysis_packages=(cppcheck valgrind libc6-dbg)
 image_packages=(podman buildah runc netavark aardvark-dns conmon catatonit iptables debootstrap)
 
 say() { printf '%s\n' "setup: $*"; }

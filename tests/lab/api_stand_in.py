@@ -17,7 +17,7 @@ POST one JSON object, `do` says what:
     churn      rate, seconds, padding: heartbeats of these Nodes, so many a second
     answer     verb "list", "watch" or "any", status, times (0: until changed), retryAfter, reason, message, body: what the
                next requests get in place of the data; then […]: more such objects, for the requests after these
-     bookmark   kind "Node": a BOOKMARK in every open watch
+    bookmark   kind "Node": a BOOKMARK in every open watch
     error      code, reason, message: an ERROR event in every open watch, which then ends
     compact    forgets all history: a watch from an earlier resourceVersion gets an ERROR event with 410
     send       text: written as it is into every open watch

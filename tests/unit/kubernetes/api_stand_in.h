@@ -25,10 +25,10 @@ namespace fairlead::kubernetes {
 
 using Json = nlohmann::json;
 
-/// Whether `condition` comes true within half a minute.
+/// Whether `condition` comes true; the limit is only there so that a failing test ends.
 template <typename Condition>
-bool eventually(const Condition& condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+bool eventually(const Condition& condition, std::chrono::seconds limit = std::chrono::seconds(30)) {
+    const auto end = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
