@@ -123,7 +123,8 @@ void Balancer::apply(const config::Changes& changes) {
 bool Balancer::alive(const lb::Endpoint& backend) const {
     const std::vector<lb::BackendView> members = pool_.view();
     return std::ranges::any_of(members, [&](const lb::BackendView& member) {
-        return member.backend.endpoint == backend && member.health == lb::Health::Up;
+        return member.backend.endpoint == backend &&
+               (member.health == lb::Health::Up || member.health == lb::Health::Draining);
     });
 }
 

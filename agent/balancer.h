@@ -70,6 +70,7 @@ class Balancer {
     [[nodiscard]] const lb::DataPath& dataPath() const { return *dataPath_; }
     [[nodiscard]] const BalancerHealth& health() const { return *health_; }
     [[nodiscard]] std::vector<lb::BackendView> backends() const { return pool_.view(); }
+    /// It answers its probes, be it ready or not.
     [[nodiscard]] bool alive(const lb::Endpoint& backend) const;
     /// There are backends, none can be reached, and all of them are tried.
     [[nodiscard]] bool fallOpen() const { return !pool_.anyReachable() && !pool_.view().empty(); }

@@ -28,6 +28,7 @@ kubernetes::ReflectorOptions reflectorOptions(const config::Configuration& confi
                       (source.addressFamily == config::Kubernetes::Family::Auto && spoken.is_v6());
     return {.kubeconfigs = source.kubeconfig,
             .server = source.server,
+            .source = source.source,
             .nodeSelector = source.nodeSelector,
             .ipv6 = ipv6,
             .port = configuration.backends.port,
@@ -43,7 +44,11 @@ void saveCache(const std::string& file, const std::vector<lb::Backend>& members)
 }  // namespace
 
 Cluster::Cluster(boost::asio::io_context& context, const config::Configuration& configuration, Hooks hooks)
-    : context_(context), configuration_(configuration), hooks_(std::move(hooks)), holdTimer_(context) {
+    : context_(context),
+      configuration_(configuration),
+      hooks_(std::move(hooks)),
+      hold_(configuration.backends.kubernetes.source),
+      holdTimer_(context) {
     if (!configuration_.backends.kubernetes.kubeconfig.empty()) buildReflector();
     if (!configuration_.vip.addresses.empty() && configuration_.backends.kubernetes.events)
         events_ = std::make_unique<kubernetes::EventWriter>([this] { return workingServer(); });
@@ -81,7 +86,7 @@ void Cluster::apply(const config::Changes& changes) {
     if (changes.touches("backends.port") || changes.touches("backends.kubernetes.") ||
         changes.touches("backends.cacheFile") || changes.touches("vip.addresses")) {
         ++reflectorRun_;
-        hold_ = {};
+        hold_ = MembershipHold(configuration_.backends.kubernetes.source);
         holdTimer_.cancel();
         std::shared_ptr<kubernetes::Reflector> former;
         {

@@ -19,7 +19,7 @@ std::vector<lb::Backend> MembershipHold::again(const Alive& alive, lb::TimePoint
     }
     for (const auto& [endpoint, backend] : members_) {
         if (next.contains(endpoint)) continue;
-        const auto entry = leaving_.try_emplace(endpoint, now + kHold).first;
+        const auto entry = leaving_.try_emplace(endpoint, now + hold_).first;
         if (!alive(endpoint) || entry->second <= now) {
             leaving_.erase(entry);
         } else {

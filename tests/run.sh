@@ -124,7 +124,7 @@ run_mutation() {
 }
 # Line coverage by the unit tests and a choice of system tests; without these with COVERAGE_SYSTEM=none.
 run_coverage() {
-    local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,hmac,blackout,command_line}.py tests/cluster)
+    local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,nat_restarts,hmac,blackout,command_line}.py tests/cluster)
     tests/setup.sh analysis && build_preset coverage || return 1
     find build/coverage -name '*.gcda' -delete
     ctest --test-dir build/coverage --output-on-failure --no-tests=error -j "$jobs" || return 1

@@ -301,12 +301,16 @@ void addKubernetes(Families& families, const StatusReport& report) {
     if (!report.kubernetes) return;
     const kubernetes::ReflectorStatus& status = *report.kubernetes;
     families.push_back(
-        gauge("fairlead_kubernetes_watch_up", "Whether a watch of the Nodes is open and its list complete.")
+        gauge("fairlead_kubernetes_watch_up", "Whether a watch of the API is open and its list complete.")
             .add({}, status.watchUp)
             .done());
     families.push_back(
-        gauge("fairlead_kubernetes_nodes", "Nodes that match the selector.").add({}, status.nodes).done());
-    families.push_back(counter("fairlead_kubernetes_relists_total", "Complete lists of the Nodes taken.")
+        gauge("fairlead_kubernetes_nodes",
+              "Hosts that the API names: Nodes that match the selector, or endpoints of default/kubernetes.")
+            .add({}, status.nodes)
+            .done());
+    families.push_back(counter("fairlead_kubernetes_relists_total",
+                               "Complete lists taken because the watch could not go on.")
                            .add({}, status.relists)
                            .done());
     Family events = counter("fairlead_kubernetes_watch_events_total",

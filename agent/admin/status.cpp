@@ -233,6 +233,7 @@ Json kubernetesJson(const StatusReport& report) {
     Json json{{"watchUp", status.watchUp},
               {"server", status.server},
               {"kubeconfig", status.kubeconfig},
+              {"source", status.source == kubernetes::Source::Nodes ? "nodes" : "endpointslices"},
               {"nodes", status.nodes},
               {"lastContactSeconds", age(status.lastContact, report.now)},
               {"lastError", status.lastError},

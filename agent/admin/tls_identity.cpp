@@ -18,8 +18,7 @@ namespace ssl = boost::asio::ssl;
 /// Asio 1.74 knows no text for errors of the system that OpenSSL 3 passes on.
 std::string textOf(const boost::system::error_code& error) {
     const auto code = static_cast<unsigned long>(error.value());
-    return ERR_SYSTEM_ERROR(code) ? std::generic_category().message(static_cast<int>(ERR_GET_REASON(code)))
-                                  : error.message();
+    return ERR_SYSTEM_ERROR(code) ? std::generic_category().message(ERR_GET_REASON(code)) : error.message();
 }
 
 void check(const boost::system::error_code& error, const std::string& key, const std::string& file) {
@@ -59,15 +58,16 @@ std::shared_ptr<ssl::context> TlsIdentity::load() const {
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(raw, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     boost::system::error_code error;
-    context->use_certificate_chain_file(security_.certFile, error);
-    check(error, "admin.tls.certFile", security_.certFile);
-    context->use_private_key_file(security_.keyFile, ssl::context::pem, error);
-    check(error, "admin.tls.keyFile", security_.keyFile);
+    check(context->use_certificate_chain_file(security_.certFile, error), "admin.tls.certFile",
+          security_.certFile);
+    check(context->use_private_key_file(security_.keyFile, ssl::context::pem, error), "admin.tls.keyFile",
+          security_.keyFile);
     if (!security_.clientCaFile.empty()) {
-        context->load_verify_file(security_.clientCaFile, error);
-        check(error, "admin.tls.clientCAFile", security_.clientCaFile);
+        check(context->load_verify_file(security_.clientCaFile, error), "admin.tls.clientCAFile",
+              security_.clientCaFile);
         // Asked for and not demanded: the open paths, and a token, need none.
-        context->set_verify_mode(ssl::verify_peer, error);
+        check(context->set_verify_mode(ssl::verify_peer, error), "admin.tls.clientCAFile",
+              security_.clientCaFile);
         SSL_CTX_set_client_CA_list(raw, SSL_load_client_CA_file(security_.clientCaFile.c_str()));
     }
     return context;

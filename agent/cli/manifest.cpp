@@ -165,13 +165,24 @@ void addPod(Commands& commands, CLI::App& parent) {
 void addRbac(Commands& commands, CLI::App& parent) {
     CLI::App* command =
         parent.add_subcommand("rbac", "The rights of the agent, and how to make its identity");
-    command->footer("Examples:\n  fairlead manifest rbac | kubectl apply -f -");
+    command->footer(
+        "Examples:\n"
+        "  fairlead manifest rbac | kubectl apply -f -\n"
+        "  fairlead manifest rbac --source endpointslices | kubectl apply -f -");
     const auto events = std::make_shared<bool>(true);
+    const auto source = std::make_shared<std::string>("nodes");
+    command
+        ->add_option("--source", *source,
+                     "What it is to read, as in backends.kubernetes.source: nodes or endpointslices")
+        ->check(CLI::IsMember({"nodes", "endpointslices"}))
+        ->capture_default_str()
+        ->type_name("SOURCE");
     command->add_flag("--events,!--no-events", *events,
                       "With the right to write Events about the VIP (the default), or without");
-    command->callback([&commands, events] {
-        commands.chosen = [&commands, events] {
-            commands.streams.out << rbacManifest(*events);
+    command->callback([&commands, source, events] {
+        commands.chosen = [&commands, source, events] {
+            commands.streams.out << rbacManifest(
+                *source == "nodes" ? kubernetes::Source::Nodes : kubernetes::Source::EndpointSlices, *events);
             return kDone;
         };
     });

@@ -2,18 +2,12 @@
 
 #include <string_view>
 
+#include "agent/config/values.h"
+
 namespace fairlead::cli {
 namespace {
 
-/// In double quotes, as YAML and JSON read them. No argument holds a control character: parse() refuses them.
-std::string quoted(const std::string& text) {
-    std::string result = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') result += '\\';
-        result += c;
-    }
-    return result + "\"";
-}
+using config::yamlQuoted;
 
 constexpr const char* kControlPlaneHead =
     R"(# The static pod of fairlead. Put this file, the same on all of them, into /etc/kubernetes/manifests of every
@@ -130,7 +124,7 @@ std::string probe(const std::string& name, const std::string& path, const lb::En
                   const std::string& timing) {
     const std::string host = admin.address.is_unspecified() ? (admin.address.is_v6() ? "::1" : "127.0.0.1")
                                                             : admin.address.to_string();
-    return "    " + name + ":\n      httpGet:\n        host: " + quoted(host) +
+    return "    " + name + ":\n      httpGet:\n        host: " + yamlQuoted(host) +
            "\n        port: " + std::to_string(admin.port) + "\n        path: " + path + "\n" +
            (tls ? "        scheme: HTTPS\n" : "") + timing;
 }
@@ -143,10 +137,10 @@ std::string podManifest(const PodOptions& options) {
     constexpr std::string_view kName = "%name%";
     text.replace(text.find(kName), kName.size(), options.name);
     text += kSpec;
-    text += "    image: " + quoted(options.image) +
+    text += "    image: " + yamlQuoted(options.image) +
             "\n    imagePullPolicy: IfNotPresent\n    args:\n    - \"run\"\n";
     for (const std::string& argument : options.arguments)
-        text += "    - " + quoted(argument) + "\n";
+        text += "    - " + yamlQuoted(argument) + "\n";
     text += kEnvironment;
     text += probe("livenessProbe", "/healthz", options.admin, options.adminTls,
                   "      initialDelaySeconds: 10\n      periodSeconds: 10\n      timeoutSeconds: 5\n      "
@@ -156,11 +150,16 @@ std::string podManifest(const PodOptions& options) {
     return text + kResources + (worker ? kWorkerRights : kControlPlaneRights) + kVolumes;
 }
 
-std::string rbacManifest(bool events) {
-    std::string text = "# What fairlead may do in the cluster: read Nodes";
+std::string rbacManifest(kubernetes::Source source, bool events) {
+    const bool nodes = source == kubernetes::Source::Nodes;
+    // Events about Nodes are in the namespace default, as are the slices of the API servers.
+    const std::string space = nodes ? "" : "\n  namespace: default";
+    const std::string prefix = nodes ? "Cluster" : "";
+    std::string text = std::string("# What fairlead may do in the cluster: read ") +
+                       (nodes ? "Nodes" : "the EndpointSlices of the namespace default");
     text += events ? ", and tell of the VIP by Events; nothing else.\n" : "; nothing else.\n";
-    text += R"(#
-#   fairlead manifest rbac | kubectl apply -f -
+    text += std::string("#\n#   fairlead manifest rbac") + (nodes ? "" : " --source endpointslices") +
+            R"( | kubectl apply -f -
 #
 # Its identity, on every control-plane host (older kubeadm also wants --config FILE):
 #
@@ -169,12 +168,16 @@ std::string rbacManifest(bool events) {
 # It is valid for a year, and `kubeadm certs renew` doesn't know it: make it anew in time. The agent warns from 30 days
 # before, takes up the new file by itself, and falls back on admin.conf once the old one has expired.
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
+kind: )" + prefix +
+            R"(Role
 metadata:
-  name: fairlead
+  name: fairlead)" +
+            space + R"(
 rules:
-- apiGroups: [""]
-  resources: ["nodes"]
+- apiGroups: [)" +
+            (nodes ? "\"\"" : "\"discovery.k8s.io\"") + R"(]
+  resources: [)" +
+            (nodes ? "\"nodes\"" : "\"endpointslices\"") + R"(]
   verbs: ["get", "list", "watch"]
 )";
     if (events) {
@@ -185,12 +188,15 @@ rules:
     }
     return text + R"(---
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
+kind: )" + prefix +
+           R"(RoleBinding
 metadata:
-  name: fairlead
+  name: fairlead)" +
+           space + R"(
 roleRef:
   apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
+  kind: )" +
+           prefix + R"(Role
   name: fairlead
 subjects:
 - apiGroup: rbac.authorization.k8s.io

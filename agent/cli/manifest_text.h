@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/kubernetes/source.h"
 #include "lb/endpoint.h"
 
 namespace fairlead::cli {
@@ -24,7 +25,8 @@ struct PodOptions {
 /// The static pod.
 std::string podManifest(const PodOptions& options);
 
-/// The ClusterRole and its binding to the user `fairlead`; with the right to create Events or without.
-std::string rbacManifest(bool events);
+/// What the user `fairlead` needs to read that source, with the right to create Events or without: a
+/// ClusterRole for Nodes, and a Role in the namespace default for EndpointSlices; and the binding of it.
+std::string rbacManifest(kubernetes::Source source, bool events);
 
 }  // namespace fairlead::cli

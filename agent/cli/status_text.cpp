@@ -238,8 +238,10 @@ void addKubernetes(Page& page, const Json& status) {
     if (!watch.is_object()) return;
     page.blank();
     const bool up = at(watch, "watchUp") == true;
-    page.line("Nodes: " + text(watch, "nodes") + (up ? ", watching " : ", no watch; last asked ") +
-                  text(watch, "server") + ", last contact " + age(watch, "lastContactSeconds") + " ago",
+    const bool slices = text(watch, "source") == "endpointslices";
+    page.line((slices ? "Endpoints: " : "Nodes: ") + text(watch, "nodes") +
+                  (up ? ", watching " : ", no watch; last asked ") + text(watch, "server") +
+                  ", last contact " + age(watch, "lastContactSeconds") + " ago",
               !up);
     page.line("  identity: " + text(watch, "kubeconfig"));
 }

@@ -7,6 +7,8 @@ namespace {
 constexpr Words<Kubernetes::Family> kFamilies{{"auto", Kubernetes::Family::Auto},
                                               {"ipv4", Kubernetes::Family::Ipv4},
                                               {"ipv6", Kubernetes::Family::Ipv6}};
+constexpr Words<kubernetes::Source> kSources{{"nodes", kubernetes::Source::Nodes},
+                                             {"endpointslices", kubernetes::Source::EndpointSlices}};
 
 }  // namespace
 
@@ -16,11 +18,12 @@ void addBackendKeys(std::vector<Key>& table) {
                                     .type = "1 to 65535",
                                     .help = "The API server's port on every control-plane host."},
                                 FAIRLEAD_FIELD(backends.port), 1, 65535));
-    table.push_back(withEndpoints(Key{.path = "backends.static",
-                                      .flag = "--backend",
-                                      .type = "list of ADDRESS:PORT",
-                                      .help = "Used until the API answers; then the Nodes replace them."},
-                                  FAIRLEAD_FIELD(backends.fixed), parseDestination));
+    table.push_back(
+        withEndpoints(Key{.path = "backends.static",
+                          .flag = "--backend",
+                          .type = "list of ADDRESS:PORT",
+                          .help = "Used until the API answers; then what it names replaces them."},
+                      FAIRLEAD_FIELD(backends.fixed), parseDestination));
     table.push_back({.path = "backends.kubernetes.kubeconfig",
                      .flag = "--kubeconfig",
                      .type = "list of files",
@@ -39,16 +42,23 @@ void addBackendKeys(std::vector<Key>& table) {
                            .whenAbsent = "127.0.0.1 at `backends.port`, verified as `kubernetes`, then "
                                          "the other backends"},
                        FAIRLEAD_FIELD(backends.kubernetes.server), parseServerUrl));
-    table.push_back(withParsedText(Key{.path = "backends.kubernetes.nodeSelector",
-                                       .flag = "--node-selector",
-                                       .type = "label selector",
-                                       .help = "Which Nodes run an API server, as in kubectl's -l."},
-                                   FAIRLEAD_FIELD(backends.kubernetes.nodeSelector), notEmpty));
     table.push_back(
-        withWord(Key{.path = "backends.kubernetes.addressFamily",
-                     .type = "auto, ipv4 or ipv6",
-                     .help = "Which InternalIP of a Node is taken; auto: the first VIP's family."},
-                 FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
+        withWord(Key{.path = "backends.kubernetes.source",
+                     .flag = "--source",
+                     .type = "nodes or endpointslices",
+                     .help = "What names the API servers: the Nodes of the control plane, or the "
+                             "EndpointSlices of default/kubernetes, in which they register themselves."},
+                 FAIRLEAD_FIELD(backends.kubernetes.source), kSources));
+    table.push_back(withParsedText(
+        Key{.path = "backends.kubernetes.nodeSelector",
+            .flag = "--node-selector",
+            .type = "label selector",
+            .help = "Which Nodes run an API server, as in kubectl's -l; with `source: nodes`."},
+        FAIRLEAD_FIELD(backends.kubernetes.nodeSelector), notEmpty));
+    table.push_back(withWord(Key{.path = "backends.kubernetes.addressFamily",
+                                 .type = "auto, ipv4 or ipv6",
+                                 .help = "Of which family a backend's address is; auto: the first VIP's."},
+                             FAIRLEAD_FIELD(backends.kubernetes.addressFamily), kFamilies));
     table.push_back(withBoolean(
         Key{.path = "backends.kubernetes.events",
             .flag = "--events",
@@ -67,7 +77,7 @@ void addBackendKeys(std::vector<Key>& table) {
         withText(Key{.path = "backends.cacheFile",
                      .flag = "--cache-file",
                      .type = "file",
-                     .help = "Where the last known Nodes are kept for the next start; empty: nowhere."},
+                     .help = "Where the last known backends are kept for the next start; empty: nowhere."},
                  FAIRLEAD_FIELD(backends.cacheFile)));
 }
 

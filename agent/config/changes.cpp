@@ -11,7 +11,7 @@
 namespace fairlead::config {
 namespace {
 
-constexpr std::array<std::string_view, 42> kLive{
+constexpr std::array<std::string_view, 43> kLive{
     "vip.addresses",
     "vip.probe.interval",
     "vip.probe.timeout",
@@ -48,6 +48,7 @@ constexpr std::array<std::string_view, 42> kLive{
     "backends.static",
     "backends.kubernetes.kubeconfig",
     "backends.kubernetes.server",
+    "backends.kubernetes.source",
     "backends.kubernetes.nodeSelector",
     "backends.kubernetes.addressFamily",
     "backends.kubernetes.apiServerManifest",

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/checks/options.h"
+#include "agent/kubernetes/source.h"
 #include "agent/log/log.h"
 #include "agent/privileges/filter_mode.h"
 #include "agent/vrrp/options.h"
@@ -48,6 +49,7 @@ struct Vip {
 struct Kubernetes {
     std::vector<std::string> kubeconfig;  ///< tried in order; empty: no API
     std::string server;  ///< URL; empty: 127.0.0.1:PORT verified as `kubernetes`, then the other backends
+    kubernetes::Source source = kubernetes::Source::Nodes;
     std::string nodeSelector = "node-role.kubernetes.io/control-plane";
     enum class Family : std::uint8_t {
         Auto,

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/config/values.h"
 #include "agent/vrrp/packet.h"
 
 namespace fairlead::config {
@@ -18,11 +19,6 @@ bool sameSubnet(const address& a, const address& b, std::uint8_t prefixLength) {
 
 bool isHostPrefix(const HostAddress& address) {
     return address.prefixLength == (address.address.is_v6() ? 128 : 32);
-}
-
-/// Every interface has the link-local subnet: it tells none from another.
-bool isLinkLocal(const address& address) {
-    return address.is_v6() && address.to_v6().is_link_local();
 }
 
 class Derivation {
@@ -238,7 +234,7 @@ std::optional<address> Derivation::ownAddress() const {
         return host_.apiServer->advertiseAddress;
     boost::system::error_code error;
     const address hostIp = boost::asio::ip::make_address(host_.hostIp, error);
-    if (!error && fits(hostIp)) return hostIp;
+    if (!error && fits(hostIp)) return std::optional(hostIp);
     const auto interface = std::ranges::find(host_.interfaces, c.vip.interface, &HostInterface::name);
     if (interface == host_.interfaces.end()) return std::nullopt;
     // Its primary address: the kernel's order.

@@ -27,12 +27,7 @@ std::string yamlText(const std::string& text, bool isString) {
                       std::ranges::count(text, '.') < 2));
     const bool negative = !isString && text.size() > 1 && text.front() == '-';
     if ((safe && !looksLikeAnother) || negative) return text;
-    std::string result = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') result += '\\';
-        result += c;
-    }
-    return result + "\"";
+    return yamlQuoted(text);
 }
 
 /// Whether a key's values are texts of any kind, which might look like numbers or booleans.

@@ -2,14 +2,9 @@
 
 #include <algorithm>
 
+#include "agent/config/values.h"
+
 namespace fairlead::config {
-namespace {
-
-bool isLinkLocal(const boost::asio::ip::address& address) {
-    return address.is_v6() && address.to_v6().is_link_local();
-}
-
-}  // namespace
 
 std::vector<lb::Endpoint> services(const Configuration& configuration) {
     std::vector<lb::Endpoint> all;

@@ -79,6 +79,19 @@ std::string quoted(std::string_view text) {
     return result + "'";
 }
 
+std::string yamlQuoted(std::string_view text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') result += '\\';
+        result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+    }
+    return result + "\"";
+}
+
+bool isLinkLocal(const boost::asio::ip::address& address) {
+    return address.is_v6() && address.to_v6().is_link_local();
+}
+
 Parsed<std::int64_t> parseInteger(std::string_view text, std::int64_t low, std::int64_t high) {
     const std::string range = between(std::to_string(low), std::to_string(high));
     const bool negative = text.starts_with('-');

@@ -24,6 +24,13 @@ using Parsed = std::expected<T, std::string>;
 /// isn't UTF-8 replaced.
 std::string quoted(std::string_view text);
 
+/// `text` in double quotes, as YAML and JSON read it; control characters, which no value holds, become "?".
+std::string yamlQuoted(std::string_view text);
+
+/// An IPv6 address that counts on its link alone. Every interface has that subnet: it tells none from
+/// another.
+bool isLinkLocal(const boost::asio::ip::address& address);
+
 /// Decimal, without sign or leading zeros (YAML would take 051 for octal); a minus where `low` is negative.
 Parsed<std::int64_t> parseInteger(std::string_view text, std::int64_t low, std::int64_t high);
 

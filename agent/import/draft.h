@@ -38,9 +38,10 @@ struct Draft {
     /// What comes later counts, as in both files; a value that it takes the place of is told of.
     void set(const std::string& path, std::string text, const Origin& origin) {
         const auto known = values.find(path);
-        if (known != values.end() && known->second.text != text)
+        if (known != values.end() && known->second.text != text) {
             drop(origin, path + ": " + text,
                  "in place of " + known->second.text + ", " + known->second.comment);
+        }
         values[path] = {.text = std::move(text), .comment = origin.text()};
     }
     void drop(const Origin& origin, std::string directive, std::string reason) {

@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/config/values.h"
 #include "agent/import/keepalived_check.h"
 #include "agent/import/keepalived_reasons.h"
 #include "agent/import/keepalived_statement.h"
@@ -10,15 +11,7 @@
 namespace fairlead::importing {
 namespace {
 
-/// In double quotes, so that YAML takes it as it is.
-std::string quoted(const std::string& text) {
-    std::string result = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') result += '\\';
-        result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    }
-    return result + "\"";
-}
+using config::yamlQuoted;
 
 class Importer {
   public:
@@ -57,9 +50,10 @@ class Importer {
         for (const Statement* statement : instances)
             instance(*statement, statement == instances.front());
         for (const auto& [name, statement] : scripts_) {
-            if (!tracked_.contains(name))
+            if (!tracked_.contains(name)) {
                 draft_.drop(statement->origin, joined(statement->words),
                             "no track_script of that instance names it");
+            }
         }
         finish();
     }
@@ -233,8 +227,9 @@ class Importer {
         }
         if (type == "PASS" && password) {
             const std::string word = firstOf(*password).substr(0, 8);  // as much as VRRP carries
-            draft_.values["vrrp.authentication"] = {.text = "{type: PASS, password: " + quoted(word) + "}",
-                                                    .comment = password->origin.text()};
+            draft_.values["vrrp.authentication"] = {
+                .text = "{type: PASS, password: " + yamlQuoted(word) + "}",
+                .comment = password->origin.text()};
         } else {
             draft_.drop(block.origin, "authentication { auth_type " + type + " }",
                         type == "AH" ? "AH is obsolete and not spoken; use HMAC once keepalived is gone"
@@ -246,7 +241,7 @@ class Importer {
         std::string list;
         for (const Statement& each : block.block) {
             if (const auto peer = addressWithin(each.words.front())) {
-                list += (list.empty() ? "" : ", ") + quoted(peer->to_string());
+                list += (list.empty() ? "" : ", ") + yamlQuoted(peer->to_string());
             } else {
                 draft_.drop(each.origin, joined(each.words), "not an address");
             }
@@ -277,7 +272,7 @@ class Importer {
         if (vips_.empty()) draft_.errors.emplace_back("there is no virtual_ipaddress, so no VIP");
         std::string list;
         for (const std::string& vip : vips_)
-            list += (list.empty() ? "" : ", ") + (vip.find(':') == std::string::npos ? vip : quoted(vip));
+            list += (list.empty() ? "" : ", ") + (vip.find(':') == std::string::npos ? vip : yamlQuoted(vip));
         draft_.set("vip.addresses", "[" + list + "]", vipOrigin_);
         const auto missing = [&](const char* path, const char* text) {
             if (!draft_.values.contains(path))

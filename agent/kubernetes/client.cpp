@@ -225,7 +225,11 @@ struct Client::Impl {
         for (;;) {
             const milliseconds idle = patience.idle();
             const auto bytes = request.body->read(idle);
-            if (!bytes) return std::unexpected(late("not a byte", idle));
+            if (!bytes) {
+                ClientError silence = late("not a byte", idle);
+                silence.silent = true;
+                return std::unexpected(std::move(silence));
+            }
             if (!*bytes) return std::unexpected(failure(bytes->error()));
             if ((*bytes)->empty() || !onBytes(request.head, **bytes)) return request.head;
             if (std::chrono::steady_clock::now() - begun > patience.whole)

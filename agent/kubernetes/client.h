@@ -37,6 +37,7 @@ struct Answer {
 struct ClientError {
     std::string text;        ///< one phrase: what failed, e.g. "connection refused or no route"
     bool untrusted = false;  ///< the server's certificate was refused: another kubeconfig's CA may know it
+    bool silent = false;     ///< an answer had begun, and then not a byte more came for too long
 };
 
 class Client {

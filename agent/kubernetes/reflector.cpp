@@ -17,7 +17,7 @@
 #include "agent/kubernetes/client.h"
 #include "agent/kubernetes/file_watch.h"
 #include "agent/kubernetes/kubeconfig.h"
-#include "agent/kubernetes/node_store.h"
+#include "agent/kubernetes/member_store.h"
 #include "agent/kubernetes/requests.h"
 #include "agent/kubernetes/session.h"
 #include "agent/kubernetes/tls.h"
@@ -34,7 +34,7 @@ using Kind = Outcome::Kind;
 constexpr const char* kComponent = "kubernetes";
 /// As many as the cache takes. Each is probed.
 constexpr std::size_t kMostMembers = 1000;
-/// Lines about Nodes that make no backend, at once.
+/// Lines about what makes no backend, at once.
 constexpr std::size_t kMostSaid = 20;
 
 void append(std::string& causes, const std::string& cause) {
@@ -50,8 +50,10 @@ struct Reflector::Impl : SessionListener {
         : options(std::move(o)),
           onMembers(std::move(members)),
           otherServers(std::move(others)),
-          store({.ipv6 = options.ipv6, .port = options.port, .vips = options.vips}),
-          files([this] { return lookAtFiles(); }, options.lookInterval) {}
+          store({.source = options.source, .ipv6 = options.ipv6, .port = options.port, .vips = options.vips}),
+          files([this] { return lookAtFiles(); }, options.lookInterval) {
+        status.source = options.source;
+    }
 
     // ---- the thread: identities, servers, patience
 
@@ -198,7 +200,7 @@ struct Reflector::Impl : SessionListener {
             Client client(server, identity, {.answer = options.patience, .idle = options.watchdog});
             lookAtValidity(identity);
             const ClientGuard guard(*this, client);
-            return Session(client, identity, options.nodeSelector, *this).run();
+            return Session(client, identity, options.source, options.nodeSelector, *this).run();
         } catch (const std::exception& error) {
             return {.kind = Kind::Denied, .cause = error.what()};
         }
@@ -225,13 +227,13 @@ struct Reflector::Impl : SessionListener {
         status.lastContact = Clock::now();
     }
 
-    void onList(const std::vector<Node>& nodes) override {
-        store.replace(nodes);
+    void onList(const std::vector<Object>& objects) override {
+        store.replace(objects);
         publish();
     }
 
     void onRelist(const std::string& cause) override {
-        logging::info(kComponent, "reading the whole list of Nodes again", {{"cause", cause}});
+        logging::info(kComponent, "reading the whole list of " + things + " again", {{"cause", cause}});
         const std::lock_guard lock(mutex);
         ++status.relists;
     }
@@ -250,8 +252,8 @@ struct Reflector::Impl : SessionListener {
         lastGoodServer = server;
         if (changes.up(server + " " + kubeconfig)) {
             logging::info(
-                kComponent, "watching Nodes",
-                {{"server", server}, {"kubeconfig", kubeconfig}, {"nodes", std::uint64_t(store.size())}});
+                kComponent, "watching " + things,
+                {{"server", server}, {"kubeconfig", kubeconfig}, {"nodes", std::uint64_t(store.hosts())}});
         }
     }
 
@@ -275,7 +277,7 @@ struct Reflector::Impl : SessionListener {
             status.lastError = cause;
         }
         if (changes.down(cause, Clock::now())) {
-            logging::warning(kComponent, "cannot watch Nodes; keeping the backends known so far",
+            logging::warning(kComponent, "cannot watch " + things + "; keeping the backends known so far",
                              {{"cause", cause}});
         }
     }
@@ -286,19 +288,20 @@ struct Reflector::Impl : SessionListener {
     void publish() {
         {
             const std::lock_guard lock(mutex);
-            status.nodes = store.size();
+            status.nodes = store.hosts();
         }
-        tellSkipped(store.skipped());
-        std::vector<lb::Backend> members = store.members();
+        auto [members, skipped] = store.backends();
+        tellSkipped(skipped);
         const std::string oddity =
             members.empty() ? "the API names no control-plane host; keeping the backends known so far"
             : members.size() > kMostMembers
-                ? "too many Nodes match the selector to be a control plane; keeping the backends "
-                  "known so far"
+                ? "the API names too many hosts to be a control plane; keeping the backends known so far"
                 : "";
         if (oddity != std::exchange(lastOddity, oddity) && !oddity.empty()) {
             logging::warning(kComponent, oddity,
-                             {{"selector", options.nodeSelector}, {"nodes", std::uint64_t(store.size())}});
+                             {{"source", things},
+                              {"selector", options.source == Source::Nodes ? options.nodeSelector : ""},
+                              {"nodes", std::uint64_t(store.hosts())}});
         }
         if (!oddity.empty() || members == lastMembers) return;
         lastMembers = members;
@@ -312,11 +315,14 @@ struct Reflector::Impl : SessionListener {
         for (const std::string& reason : now) {
             if (lastSkipped.contains(reason)) continue;
             if (said++ == kMostSaid) {
-                logging::warning(kComponent, "more Nodes make no backend",
+                logging::warning(kComponent, "more " + things + " make no backend",
                                  {{"nodes", std::uint64_t(now.size())}});
                 break;
             }
-            logging::warning(kComponent, "a Node makes no backend", {{"cause", reason}});
+            logging::warning(
+                kComponent,
+                options.source == Source::Nodes ? "a Node makes no backend" : "an endpoint makes no backend",
+                {{"cause", reason}});
         }
         lastSkipped = std::move(now);
     }
@@ -352,9 +358,10 @@ struct Reflector::Impl : SessionListener {
     const ReflectorOptions options;
     const OnMembers onMembers;
     const OtherServers otherServers;
+    const std::string things = plural(options.source);
 
     // The reflector's thread only.
-    NodeStore store;
+    MemberStore store;
     WorkingServer trying;
     bool betterDenied = false;  ///< an identity before the one in use was refused
     std::string lastNotice;

@@ -1,8 +1,9 @@
 #pragma once
-// Keeps the list of control-plane hosts: LIST, then WATCH, for ever, on a thread of its own. It tries the
+// Keeps the list of API servers, from the Nodes of the control plane or from the EndpointSlices of
+// default/kubernetes: LIST, then WATCH, for ever, on a thread of its own. It tries the
 // kubeconfigs in order, each at the local API server, then at the others; session.h is what one of them is
 // asked, client.h the edge over cpprestsdk. What it decides with is pure (kubeconfig.h, watch_decoder.h,
-// node_store.h, backoff.h, change_log.h).
+// member_store.h, backoff.h, change_log.h).
 //
 // The files of the kubeconfigs are watched (file_watch.h): what is made, renewed or removed counts at once.
 // While one that stands behind others in the list is in use, those before it are tried again whenever a watch
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "agent/kubernetes/event_writer.h"
+#include "agent/kubernetes/source.h"
 #include "lb/backend.h"
 
 namespace fairlead::kubernetes {
@@ -31,9 +33,10 @@ namespace fairlead::kubernetes {
 struct ReflectorOptions {
     std::vector<std::string> kubeconfigs;  ///< files, tried in order
     std::string server;  ///< URL; empty: 127.0.0.1:port, then `otherServers`, each verified as `kubernetes`
-    std::string nodeSelector;   ///< label selector, as kubectl's -l takes it
-    bool ipv6 = false;          ///< which family of InternalIP becomes the backend
-    std::uint16_t port = 6443;  ///< of every API server
+    Source source = Source::Nodes;
+    std::string nodeSelector;   ///< label selector, as kubectl's -l takes it; for Nodes
+    bool ipv6 = false;          ///< of which family the backends' addresses are
+    std::uint16_t port = 6443;  ///< of every API server; of a backend where the source doesn't say
     /// A watch without a byte for so long is dead; bookmarks come about once a minute.
     std::chrono::milliseconds watchdog{90'000};
     std::chrono::milliseconds patience{10'000};  ///< for an answer to begin, the connection included
@@ -49,7 +52,8 @@ struct ReflectorStatus {
     std::string lastError;   ///< empty while all is well
     std::string notice;      ///< what will go wrong if nobody does anything; else empty
     std::chrono::steady_clock::time_point lastContact;  ///< last byte from the API server; epoch: never
-    std::uint64_t nodes = 0;                            ///< matching Nodes in the store
+    Source source = Source::Nodes;
+    std::uint64_t nodes = 0;  ///< hosts that the source tells of: matching Nodes, or endpoints of the slices
     std::map<std::string, std::uint64_t>
         events;  ///< watch events by type: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR
     std::uint64_t relists = 0;

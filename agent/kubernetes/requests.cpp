@@ -7,7 +7,7 @@
 namespace fairlead::kubernetes {
 namespace {
 
-constexpr std::string_view kNodes = "/api/v1/nodes?";
+constexpr const char* kGroup = "discovery.k8s.io";
 constexpr std::string_view kPageSize = "500";
 
 bool isAlphanumeric(char c) {
@@ -30,8 +30,13 @@ std::string percentEncoded(std::string_view text) {
     return result;
 }
 
-std::string selecting(std::string_view selector) {
-    return selector.empty() ? "" : "labelSelector=" + percentEncoded(selector) + "&";
+std::string pathOf(const Collection& collection) {
+    std::string path = collection.source == Source::Nodes
+                           ? "/api/v1/nodes?"
+                           : std::string("/apis/") + kGroup + (collection.beta ? "/v1beta1" : "/v1") +
+                                 "/namespaces/default/endpointslices?";
+    if (!collection.selector.empty()) path += "labelSelector=" + percentEncoded(collection.selector) + "&";
+    return path;
 }
 
 /// The account that a 403 names, as in: nodes is forbidden: User "kubernetes-admin" cannot list resource …
@@ -52,25 +57,43 @@ std::string deniedUser(std::string_view message) {
 
 }  // namespace
 
-std::string listPath(std::string_view selector, std::string_view continueToken) {
-    std::string path = std::string(kNodes) + selecting(selector) + "limit=" + std::string(kPageSize);
+Collection collection(Source source, const std::string& nodeSelector) {
+    if (source == Source::Nodes) return {.source = source, .selector = nodeSelector};
+    return {.source = source, .selector = "kubernetes.io/service-name=kubernetes"};
+}
+
+std::optional<Collection> olderThan(const Collection& collection) {
+    if (collection.source == Source::Nodes || collection.beta) return std::nullopt;
+    Collection older = collection;
+    older.beta = true;
+    return older;
+}
+
+std::string listPath(const Collection& collection, std::string_view continueToken) {
+    std::string path = pathOf(collection) + "limit=" + std::string(kPageSize);
     if (!continueToken.empty()) path += "&continue=" + percentEncoded(continueToken);
     return path;
 }
 
-std::string watchPath(std::string_view selector, std::string_view resourceVersion, int seconds) {
-    return std::string(kNodes) + selecting(selector) +
+std::string watchPath(const Collection& collection, std::string_view resourceVersion, int seconds) {
+    return pathOf(collection) +
            "watch=true&allowWatchBookmarks=true&timeoutSeconds=" + std::to_string(seconds) +
            "&resourceVersion=" + percentEncoded(resourceVersion);
 }
 
-std::string watchListPath(std::string_view selector, int seconds) {
-    return watchPath(selector, "", seconds) + "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+std::string watchListPath(const Collection& collection, int seconds) {
+    return watchPath(collection, "", seconds) + "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+}
+
+Right watchRight(Source source) {
+    if (source == Source::Nodes) return {.verb = "watch", .resource = "nodes", .space = ""};
+    return {.verb = "watch", .resource = "endpointslices", .space = "default", .group = kGroup};
 }
 
 std::string accessReview(const Right& right) {
     nlohmann::json attributes{{"verb", right.verb}, {"resource", right.resource}};
     if (!right.space.empty()) attributes["namespace"] = right.space;
+    if (!right.group.empty()) attributes["group"] = right.group;
     return nlohmann::json{{"apiVersion", "authorization.k8s.io/v1"},
                           {"kind", "SelfSubjectAccessReview"},
                           {"spec", {{"resourceAttributes", attributes}}}}
@@ -96,7 +119,7 @@ std::string hostOf(std::string_view url) {
 }
 
 std::string describeDenial(unsigned status, std::string_view message, const Identity& identity,
-                           const std::optional<std::string>& validity) {
+                           const std::optional<std::string>& validity, Source source) {
     std::string text = identity.file + ": " + std::to_string(status);
     if (!message.empty()) text += " " + std::string(message);
     if (status == 401) {
@@ -104,21 +127,27 @@ std::string describeDenial(unsigned status, std::string_view message, const Iden
         return text + " (the API server doesn't accept this identity: another cluster's, or expired?)";
     }
     const std::string user = deniedUser(message);
+    const bool nodes = source == Source::Nodes;
     const std::string grant =
-        "kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes && kubectl create "
-        "clusterrolebinding fairlead --clusterrole=fairlead --user=" +
+        (nodes
+             ? "kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes && kubectl create "
+               "clusterrolebinding fairlead --clusterrole=fairlead --user="
+             : "kubectl -n default create role fairlead --verb=get,list,watch "
+               "--resource=endpointslices.discovery.k8s.io && kubectl -n default create rolebinding fairlead "
+               "--role=fairlead --user=") +
         user;
+    const std::string missing = std::string("it may not list and watch ") + plural(source) +
+                                (nodes ? "" : " in the namespace default");
     if (user == "kubernetes-admin") {
         // kubeadm >= 1.29: the binding is made by super-admin.conf once the first API server runs.
-        return text +
-               " (it may not list and watch Nodes: before `kubeadm init` has bound kubeadm:cluster-admins, "
-               "it "
+        return text + " (" + missing +
+               ": before `kubeadm init` has bound kubeadm:cluster-admins, it "
                "has no rights at all. Later, grant them: kubectl --kubeconfig "
                "/etc/kubernetes/super-admin.conf "
                "create clusterrolebinding kubeadm:cluster-admins --clusterrole=cluster-admin "
                "--group=kubeadm:cluster-admins)";
     }
-    if (user.starts_with("system:node:")) {
+    if (nodes && user.starts_with("system:node:")) {
         // KEP-4601, on by default since 1.32.
         return text +
                " (a kubelet may read its own Node alone since Kubernetes 1.32; make fairlead an identity of "
@@ -126,7 +155,7 @@ std::string describeDenial(unsigned status, std::string_view message, const Iden
                "own, as `fairlead manifest rbac` says, or grant it: " +
                grant + ")";
     }
-    return text + " (it may not list and watch Nodes; grant it: " + grant + ")";
+    return text + " (" + missing + "; grant it: " + grant + ")";
 }
 
 }  // namespace fairlead::kubernetes

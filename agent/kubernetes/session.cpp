@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "agent/kubernetes/requests.h"
 #include "agent/kubernetes/tls.h"
 #include "agent/kubernetes/watch_decoder.h"
 
@@ -17,7 +16,7 @@ using Kind = Outcome::Kind;
 
 /// A list that changes under our pages is begun again so often before it counts as a failure.
 constexpr int kListRestarts = 3;
-/// Far above what kMostNodes in pages can need.
+/// Far above what mostObjects() in pages can need.
 constexpr int kMostPages = 1000;
 /// A watch that ends sooner is not followed by the next one at once.
 constexpr seconds kShortWatch{1};
@@ -70,16 +69,16 @@ std::optional<Outcome> Session::round() {
         watchList_ = false;
         if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
     }
-    NodeList list;
+    ObjectList list;
     if (auto failed = readList(list)) return failed;
-    listener_.onList(list.nodes);
+    listener_.onList(list.objects);
     return watch(std::move(list.resourceVersion));
 }
 
-std::optional<Outcome> Session::readList(NodeList& list) {
+std::optional<Outcome> Session::readList(ObjectList& list) {
     int restarts = 0;
     for (int page = 0; page < kMostPages; ++page) {
-        const auto answer = client_.get(listPath(selector_, list.continueToken));
+        const auto answer = client_.get(listPath(collection_, list.continueToken));
         if (!answer) {
             return Outcome{.kind = Kind::Unreachable,
                            .cause = answer.error().text,
@@ -87,15 +86,20 @@ std::optional<Outcome> Session::readList(NodeList& list) {
         }
         listener_.onContact();
         if (answer->status == 410 && !list.continueToken.empty() && restarts++ < kListRestarts) {
-            list = {};  // the snapshot behind the pages is gone; a mix of two would miss Nodes
+            list = {};  // the snapshot behind the pages is gone; a mix of two would miss some
             continue;
         }
+        if (answer->status == 404) {
+            if (auto older = olderThan(collection_)) {
+                collection_ = std::move(*older);
+                continue;
+            }
+        }
         if (answer->status != 200) return refused("LIST", *answer);
-        auto part = decodeNodeList(answer->body);
+        auto part = decodeList(answer->body, source_);
         if (!part) return garbage("LIST", part.error());
-        if (list.nodes.size() + part->nodes.size() > kMostNodes)
-            return garbage("LIST", "more than " + std::to_string(kMostNodes) + " Nodes");
-        std::move(part->nodes.begin(), part->nodes.end(), std::back_inserter(list.nodes));
+        if (list.objects.size() + part->objects.size() > mostObjects(source_)) return tooMany("LIST");
+        std::move(part->objects.begin(), part->objects.end(), std::back_inserter(list.objects));
         list.resourceVersion = part->resourceVersion;
         list.continueToken = part->continueToken;
         if (list.continueToken.empty()) return std::nullopt;
@@ -104,13 +108,21 @@ std::optional<Outcome> Session::readList(NodeList& list) {
 }
 
 std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional<Stream> first) {
+    std::string silence;  // how the watch before fell silent, if it did
     for (;;) {
-        const Stream stream = first ? std::move(*first) : readStream(resourceVersion, false);
+        Stream stream = first ? std::move(*first) : readStream(resourceVersion, false);
         first.reset();
         const auto took = Clock::now() - stream.begun;
         lasted_ = lasted_ || took >= kGoodWatch;
         if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
-        if (stream.failed) return stream.failed;
+        if (stream.failed && !(stream.silent && !spoken_)) {
+            if (!silence.empty() && stream.unanswered) {
+                stream.failed->kind = Kind::Unreachable;
+                stream.failed->cause = silence + ", and then " + stream.failed->cause;
+            }
+            return stream.failed;
+        }
+        silence = stream.silent ? stream.failed->cause : "";
         if (stream.expired) {
             listener_.onRelist("the watch's resourceVersion is too old");
             // Once is everyday, again and again is a server that is out of its mind.
@@ -121,8 +133,8 @@ std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional
             }
             return std::nullopt;
         }
-        // The server ended the watch in good order, as it does every few minutes: the moment to try for
-        // better.
+        // The server ended the watch in good order, as it does every few minutes, or has never had anything
+        // to say: the moment to try for better.
         if (listener_.betterIdentityMayWork())
             return Outcome{.kind = Kind::Renewed,
                            .cause = "one before this in the list may have its rights by now"};
@@ -133,30 +145,32 @@ std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional
 
 Session::Stream Session::readStream(std::string& resourceVersion, bool initialEvents) {
     const int limit = std::uniform_int_distribution<int>(300, 600)(random_);
-    WatchDecoder decoder;
+    WatchDecoder decoder(source_);
     Stream stream{.begun = Clock::now(), .complete = !initialEvents};
-    std::vector<Node> nodes;
+    std::vector<Object> objects;
     const auto onBytes = [&](std::string_view bytes) {
         listener_.onContact();
+        spoken_ = true;
         auto events = decoder.feed(bytes);
         if (!events) {
             stream.failed = garbage("WATCH", events.error());
             return false;
         }
         if (!stream.complete) {
-            if (!takeInitial(*events, nodes, stream)) return false;
+            if (!takeInitial(*events, objects, stream)) return false;
             if (stream.complete) {
-                listener_.onList(nodes);
-                nodes = {};
+                listener_.onList(objects);
+                objects = {};
                 listener_.onWatching();
             }
         }
         return take(std::move(*events), resourceVersion, stream);
     };
     const auto answer = client_.stream(
-        initialEvents ? watchListPath(selector_, limit) : watchPath(selector_, resourceVersion, limit),
+        initialEvents ? watchListPath(collection_, limit) : watchPath(collection_, resourceVersion, limit),
         {.onOpen =
              [&] {
+                 stream.opened = true;
                  if (stream.complete) listener_.onWatching();
              },
          .onBytes = onBytes,
@@ -166,17 +180,17 @@ Session::Stream Session::readStream(std::string& resourceVersion, bool initialEv
         stream.failed = Outcome{.kind = Kind::Interrupted,
                                 .cause = "watch: " + answer.error().text,
                                 .untrusted = answer.error().untrusted};
+        stream.silent = stream.opened && answer.error().silent;
+        stream.unanswered = !stream.opened;
     } else if (answer->status == 410) {
         stream.expired = true;
     } else if (answer->status != 200) {
         stream.failed = refused("WATCH", *answer);
-    } else {
-        stream.ended = true;
     }
     return stream;
 }
 
-bool Session::takeInitial(std::vector<WatchEvent>& events, std::vector<Node>& nodes, Stream& stream) {
+bool Session::takeInitial(std::vector<WatchEvent>& events, std::vector<Object>& objects, Stream& stream) {
     auto event = events.begin();
     for (; event != events.end() && !stream.complete; ++event) {
         if (event->type == EventType::Bookmark) {
@@ -187,11 +201,11 @@ bool Session::takeInitial(std::vector<WatchEvent>& events, std::vector<Node>& no
                                              " among the initial events" +
                                              (event->message.empty() ? "" : ": " + event->message)};
             return false;
-        } else if (nodes.size() >= kMostNodes) {
-            stream.failed = garbage("WATCH", "more than " + std::to_string(kMostNodes) + " Nodes");
+        } else if (objects.size() >= mostObjects(source_)) {
+            stream.failed = tooMany("WATCH");
             return false;
         } else {
-            nodes.push_back(std::move(event->node));
+            objects.push_back(std::move(event->object));
         }
     }
     events.erase(events.begin(), event);
@@ -207,7 +221,7 @@ bool Session::take(std::vector<WatchEvent> events, std::string& resourceVersion,
     if (failed) events.erase(error + 1, events.end());
     if (!events.empty()) listener_.onEvents(events);
     for (const WatchEvent& event : events) {
-        if (!event.node.resourceVersion.empty()) resourceVersion = event.node.resourceVersion;
+        if (!event.object.resourceVersion.empty()) resourceVersion = event.object.resourceVersion;
     }
     if (failed) {
         const WatchEvent& last = events.back();
@@ -222,18 +236,25 @@ bool Session::take(std::vector<WatchEvent> events, std::string& resourceVersion,
     return !listener_.stopping();
 }
 
+Outcome Session::tooMany(const char* verb) const {
+    return garbage(verb, "more than " + std::to_string(mostObjects(source_)) + " " + plural(source_));
+}
+
 Outcome Session::refused(const char* verb, const Answer& answer) const {
     const std::string message = statusMessage(answer.body);
     if (answer.status == 401 || answer.status == 403) {
         return {.kind = Kind::Denied,
                 .cause = describeDenial(answer.status, message, identity_,
-                                        validityProblem(identity_.clientCertificatePem))};
+                                        validityProblem(identity_.clientCertificatePem), source_)};
     }
+    std::string cause = std::string(verb) + " of " + plural(source_) + " answered " +
+                        std::to_string(answer.status) + (message.empty() ? "" : " " + message);
+    if (answer.status == 404 && source_ == Source::EndpointSlices)
+        cause += " (this API server doesn't serve discovery.k8s.io; set backends.kubernetes.source: nodes)";
     // 429 is a server at work that asks for patience, which others may be short of as well; anything else is
     // one that can't serve, as with its etcd gone.
     return {.kind = answer.status == 429 ? Kind::Interrupted : Kind::Unreachable,
-            .cause = std::string(verb) + " of Nodes answered " + std::to_string(answer.status) +
-                     (message.empty() ? "" : " " + message),
+            .cause = std::move(cause),
             .retryAfter = answer.retryAfter};
 }
 

@@ -3,6 +3,11 @@
 // offers it both in one (sendInitialEvents), for as long as that works. Blocks its caller, the reflector's
 // thread; what it learns goes to a SessionListener, how it ended is returned. Rules: Kubernetes API concepts,
 // "Efficient detection of changes" and "410 Gone responses".
+//
+// A watch without a byte for too long is given up. If the server has never sent one in any watch, that may be
+// its nature (Kubernetes 1.20 sends no bookmark before the first change): the next watch goes on where that
+// one stood, and only if the server doesn't answer is it a failure, and another server's turn. One that has
+// sent bookmarks and falls silent is in trouble.
 
 #include <chrono>
 #include <cstdint>
@@ -13,7 +18,9 @@
 
 #include "agent/kubernetes/backoff.h"
 #include "agent/kubernetes/client.h"
-#include "agent/kubernetes/node.h"
+#include "agent/kubernetes/object.h"
+#include "agent/kubernetes/requests.h"
+#include "agent/kubernetes/source.h"
 
 namespace fairlead::kubernetes {
 
@@ -41,7 +48,7 @@ class SessionListener {
     virtual ~SessionListener() = default;
 
     virtual void onContact() = 0;                               ///< the server has sent something
-    virtual void onList(const std::vector<Node>& nodes) = 0;    ///< replaces all that was known
+    virtual void onList(const std::vector<Object>&) = 0;        ///< replaces all that was known
     virtual void onRelist(const std::string& cause) = 0;        ///< what is known is too old to go on from
     virtual void onWatching() = 0;                              ///< the stream of changes is open
     virtual void onEvents(const std::vector<WatchEvent>&) = 0;  ///< in order
@@ -52,8 +59,14 @@ class SessionListener {
 
 class Session {
   public:
-    Session(Client& client, const Identity& identity, std::string selector, SessionListener& listener)
-        : client_(client), identity_(identity), selector_(std::move(selector)), listener_(listener) {}
+    /// `nodeSelector` counts where the source is Nodes.
+    Session(Client& client, const Identity& identity, Source source, const std::string& nodeSelector,
+            SessionListener& listener)
+        : client_(client),
+          identity_(identity),
+          source_(source),
+          listener_(listener),
+          collection_(collection(source, nodeSelector)) {}
 
     Outcome run();
 
@@ -62,9 +75,11 @@ class Session {
     /// How one stream of events ended.
     struct Stream {
         TimePoint begun;
+        bool opened = false;            ///< the server has answered that it watches
         bool complete = false;          ///< of a watch with initial events: all of them have come
         bool expired = false;           ///< 410, as a status or as an event
-        bool ended = false;             ///< by the server, in good order
+        bool silent = false;            ///< given up, for nothing came any more; `failed` says so
+        bool unanswered = false;        ///< not even begun; `failed` says why
         std::optional<Outcome> failed;  ///< otherwise
     };
 
@@ -73,24 +88,28 @@ class Session {
     /// A list and the watches after it; nothing if the list must be read anew.
     std::optional<Outcome> round();
     /// Nothing if `list` is complete.
-    std::optional<Outcome> readList(NodeList& list);
+    std::optional<Outcome> readList(ObjectList& list);
     /// Watch after watch, the first of which may have ended already; nothing if the list must be read anew.
     std::optional<Outcome> watch(std::string resourceVersion, std::optional<Stream> first = std::nullopt);
     /// Updates `resourceVersion`. `initialEvents`: it begins with the whole list.
     Stream readStream(std::string& resourceVersion, bool initialEvents);
     /// A watch's events, in order; false if the stream is of no more use.
     bool take(std::vector<WatchEvent> events, std::string& resourceVersion, Stream& stream);
-    /// The initial events among them go to `nodes`, up to the bookmark that ends them; false as with take().
-    bool takeInitial(std::vector<WatchEvent>& events, std::vector<Node>& nodes, Stream& stream);
+    /// The initial events among them go to `objects`, up to the bookmark that ends them; false as with
+    /// take().
+    bool takeInitial(std::vector<WatchEvent>& events, std::vector<Object>& objects, Stream& stream);
+    [[nodiscard]] Outcome tooMany(const char* verb) const;
     [[nodiscard]] Outcome refused(const char* verb, const Answer& answer) const;
 
     Client& client_;
     const Identity& identity_;
-    const std::string selector_;
+    const Source source_;
     SessionListener& listener_;
     std::mt19937 random_{std::random_device{}()};
     Backoff relistPause_;
+    Collection collection_;
     bool lasted_ = false;
+    bool spoken_ = false;     ///< something has come in a watch
     bool watchList_ = false;  ///< the server offers initial events, as far as is known
 };
 

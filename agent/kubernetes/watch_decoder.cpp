@@ -5,17 +5,17 @@
 #include <charconv>
 #include <utility>
 
-#include "agent/kubernetes/node_reader.h"
+#include "agent/kubernetes/object_reader.h"
 
 namespace fairlead::kubernetes {
 namespace {
 
 constexpr std::size_t kMostVersionBytes = 16U << 10U;
 
-std::expected<Node, std::string> nodeOf(ApiObject& object) {
+std::expected<Object, std::string> objectOf(ApiObject& object) {
     if (!object.hasMetadata) return std::unexpected("an object without metadata");
-    if (object.node.name.empty()) return std::unexpected("an object without a name");
-    return std::move(object.node);
+    if (object.object.name.empty()) return std::unexpected("an object without a name");
+    return std::move(object.object);
 }
 
 std::string describeStatus(const ApiObject& status) {
@@ -23,8 +23,8 @@ std::string describeStatus(const ApiObject& status) {
     return status.message.empty() ? status.reason : status.reason + ": " + status.message;
 }
 
-std::expected<WatchEvent, std::string> decodeEvent(std::string_view line) {
-    NodeReader reader(NodeReader::Document::Event);
+std::expected<WatchEvent, std::string> decodeEvent(std::string_view line, Source source) {
+    ObjectReader reader(ObjectReader::Document::Event, source);
     if (!reader.read(line)) return std::unexpected(reader.error());
     if (!reader.hasObject()) return std::unexpected("an event without an object");
     ApiObject& object = reader.object();
@@ -37,8 +37,9 @@ std::expected<WatchEvent, std::string> decodeEvent(std::string_view line) {
     }
     if (reader.type() == "BOOKMARK") {
         event.type = EventType::Bookmark;
-        event.node.resourceVersion = std::move(object.node.resourceVersion);
-        if (event.node.resourceVersion.empty()) return std::unexpected("a bookmark without resourceVersion");
+        event.object.resourceVersion = std::move(object.object.resourceVersion);
+        if (event.object.resourceVersion.empty())
+            return std::unexpected("a bookmark without resourceVersion");
         event.initialEventsEnd = object.initialEventsEnd;
         return event;
     }
@@ -51,9 +52,9 @@ std::expected<WatchEvent, std::string> decodeEvent(std::string_view line) {
     } else {
         return std::unexpected("an event of an unknown type");
     }
-    auto node = nodeOf(object);
-    if (!node) return std::unexpected(node.error());
-    event.node = std::move(*node);
+    auto named = objectOf(object);
+    if (!named) return std::unexpected(named.error());
+    event.object = std::move(*named);
     return event;
 }
 
@@ -85,7 +86,7 @@ std::expected<std::vector<WatchEvent>, std::string> WatchDecoder::feed(std::stri
         if (end == std::string_view::npos) break;
         bytes.remove_prefix(end + 1);
         if (line_.find_first_not_of(" \t\r") != std::string::npos) {
-            auto event = decodeEvent(line_);
+            auto event = decodeEvent(line_, source_);
             if (!event) return std::unexpected(std::move(event.error()));
             events.push_back(std::move(*event));
         }
@@ -94,21 +95,21 @@ std::expected<std::vector<WatchEvent>, std::string> WatchDecoder::feed(std::stri
     return events;
 }
 
-std::expected<NodeList, std::string> decodeNodeList(std::string_view body) {
-    NodeReader reader(NodeReader::Document::List);
+std::expected<ObjectList, std::string> decodeList(std::string_view body, Source source) {
+    const std::string kind = source == Source::Nodes ? "NodeList" : "EndpointSliceList";
+    ObjectReader reader(ObjectReader::Document::List, source);
     if (!reader.read(body)) return std::unexpected(reader.error());
     ApiObject& frame = reader.object();
-    if (!frame.hasMetadata || frame.kind != "NodeList")
-        return std::unexpected("an answer that is not a NodeList");
-    if (frame.node.resourceVersion.empty()) return std::unexpected("a NodeList without resourceVersion");
-    NodeList list{.nodes = {},
-                  .resourceVersion = std::move(frame.node.resourceVersion),
-                  .continueToken = std::move(frame.continueToken)};
-    list.nodes.reserve(reader.items().size());
+    if (!frame.hasMetadata || frame.kind != kind) return std::unexpected("an answer that is no " + kind);
+    if (frame.object.resourceVersion.empty()) return std::unexpected(kind + " without resourceVersion");
+    ObjectList list{.objects = {},
+                    .resourceVersion = std::move(frame.object.resourceVersion),
+                    .continueToken = std::move(frame.continueToken)};
+    list.objects.reserve(reader.items().size());
     for (ApiObject& item : reader.items()) {
-        auto node = nodeOf(item);
-        if (!node) return std::unexpected("a NodeList with " + node.error());
-        list.nodes.push_back(std::move(*node));
+        auto object = objectOf(item);
+        if (!object) return std::unexpected(kind + " with " + object.error());
+        list.objects.push_back(std::move(*object));
     }
     return list;
 }
@@ -134,7 +135,7 @@ std::optional<ServerVersion> decodeVersion(std::string_view body) {
 }
 
 std::string statusMessage(std::string_view body) {
-    NodeReader reader(NodeReader::Document::List);
+    ObjectReader reader(ObjectReader::Document::List, Source::Nodes);
     return reader.read(body) && reader.object().kind == "Status" ? describeStatus(reader.object()) : "";
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// From the bytes of the Kubernetes API to Nodes and events. Pure; whatever arrives, nothing here throws or
-// grows beyond a small multiple of kMaxEventSize: the JSON is read as a stream (node_reader.h), nothing is
+// From the bytes of the Kubernetes API to objects and events. Pure; whatever arrives, nothing here throws or
+// grows beyond a small multiple of kMaxEventSize: the JSON is read as a stream (object_reader.h), nothing is
 // kept of it but the few fields of node.h. Format: one JSON object per line, {"type": …, "object": …} (API
 // concepts, "Efficient detection of changes").
 
@@ -11,7 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/kubernetes/node.h"
+#include "agent/kubernetes/object.h"
+#include "agent/kubernetes/source.h"
 
 namespace fairlead::kubernetes {
 
@@ -21,15 +22,18 @@ inline constexpr std::size_t kMaxEventSize = 4U << 20U;
 /// A stream's lines, however its bytes are cut up.
 class WatchDecoder {
   public:
+    explicit WatchDecoder(Source source) : source_(source) {}
+
     /// The events that `bytes` complete, in order; after an error the stream is of no more use.
     std::expected<std::vector<WatchEvent>, std::string> feed(std::string_view bytes);
 
   private:
+    const Source source_;
     std::string line_;
 };
 
-/// A page of a NodeList, of at most kMostNodes.
-std::expected<NodeList, std::string> decodeNodeList(std::string_view body);
+/// A page of a NodeList or an EndpointSliceList, of at most mostObjects().
+std::expected<ObjectList, std::string> decodeList(std::string_view body, Source source);
 
 /// What GET /version tells.
 struct ServerVersion {

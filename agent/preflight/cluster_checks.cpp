@@ -50,7 +50,10 @@ void checkCertificate(const config::Configuration& configuration, Findings& find
     }
 }
 
-constexpr const char* kGrant = "fairlead manifest rbac | kubectl apply -f -";
+std::string grantFor(kubernetes::Source source) {
+    return std::string("fairlead manifest rbac ") +
+           (source == kubernetes::Source::Nodes ? "" : "--source endpointslices ") + "| kubectl apply -f -";
+}
 
 /// One right, asked for by a SelfSubjectAccessReview, as every account may. A server that doesn't say is no
 /// finding.
@@ -67,37 +70,42 @@ void checkRight(kubernetes::Client& client, const std::string& file, const kuber
 /// What an identity may do; silent if no server can be asked.
 void checkRights(const config::Configuration& configuration, const kubernetes::Identity& identity,
                  Findings& findings) {
+    const config::Kubernetes& wanted = configuration.backends.kubernetes;
+    const std::string grant = grantFor(wanted.source);
     const std::string url = "https://" + lb::toString(localServer(configuration));
     std::string denial;
     try {
         kubernetes::Client client({.url = url, .verifyName = "kubernetes"}, identity,
                                   {.answer = std::chrono::seconds(5)});
-        const auto listed =
-            client.get(kubernetes::listPath(configuration.backends.kubernetes.nodeSelector, "") + "&limit=1");
+        const auto objects = kubernetes::collection(wanted.source, wanted.nodeSelector);
+        auto listed = client.get(kubernetes::listPath(objects, "") + "&limit=1");
+        const auto older = kubernetes::olderThan(objects);
+        if (listed && listed->status == 404 && older)
+            listed = client.get(kubernetes::listPath(*older, "") + "&limit=1");
         if (!listed) return;
         if (listed->status < 400 || listed->status >= 500) {
-            checkRight(client, identity.file, {.verb = "watch", .resource = "nodes", .space = ""},
+            checkRight(client, identity.file, kubernetes::watchRight(wanted.source),
                        {.severity = Severity::Warning,
                         .why = "joining and leaving API servers would go unnoticed",
-                        .fix = kGrant},
+                        .fix = grant},
                        findings);
-            if (!configuration.backends.kubernetes.events || configuration.vip.addresses.empty()) return;
+            if (!wanted.events || configuration.vip.addresses.empty()) return;
             checkRight(client, identity.file, {.verb = "create", .resource = "events", .space = "default"},
                        {.severity = Severity::Note,
                         .why = "moves of the VIP are not told by Events; nothing else is missing",
-                        .fix = std::string(kGrant) + "; or backends.kubernetes.events: false"},
+                        .fix = grant + "; or backends.kubernetes.events: false"},
                        findings);
             return;
         }
-        denial = kubernetes::describeDenial(listed->status, "", identity, std::nullopt);
+        denial = kubernetes::describeDenial(listed->status, "", identity, std::nullopt, wanted.source);
     } catch (const std::runtime_error& error) {
         denial = error.what();
     }
     findings.push_back({.severity = Severity::Warning,
                         .id = "permission",
-                        .what = identity.file + " may not list Nodes",
+                        .what = identity.file + " may not list " + kubernetes::plural(wanted.source),
                         .why = denial,
-                        .fix = kGrant});
+                        .fix = grant});
 }
 
 void checkIdentities(const config::Configuration& configuration, Findings& findings) {

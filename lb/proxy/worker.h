@@ -1,7 +1,8 @@
 #pragma once
 // One event loop of the proxy: a thread, an epoll instance, its own SO_REUSEPORT listeners and its own
 // connections. It shares nothing with the other workers but the published snapshot and the count of open
-// connections.
+// connections. worker.cpp is the loop; _connect.cpp finds a backend for a client, _carry.cpp has the two
+// speak, and _dismiss.cpp sends connections away.
 //
 // System calls of a connection that is served by the first backend: accept4, socket, 2 setsockopt and connect
 // for the backend's side, 2 epoll_ctl (the client's side is registered only once the backend has answered, so
@@ -78,10 +79,17 @@ class Worker {
     bool watch(const Descriptor& descriptor, EventSource& source, std::uint32_t events);  ///< false: errno
 
     void adoptOptions();
-    void takeSnapshot();
-    void leaveLostVips();
     BackendCounters& countersOf(const Endpoint& backend);
 
+    // worker_dismiss.cpp
+    void takeSnapshot();
+    void leaveLostVips();
+    void rebalance();
+    /// Closes up to `count` of the connections to a backend that are idle, the longest idle ones first.
+    std::uint64_t closeIdle(const Endpoint& backend, std::size_t count);
+    void expireIdle();
+
+    // worker_connect.cpp
     void acceptFrom(Listener& listener);
     void admit(Descriptor client, const Endpoint& endpoint);
     void refused(const Endpoint& client, const char* cause);
@@ -104,19 +112,15 @@ class Worker {
     void letGo(std::unique_ptr<ServerSide> side);
     void letGoOfAll(Connection& connection);  ///< its backend, and whoever is tried beside it
     void abandon(ServerSide& side);           ///< an attempt; its backend isn't to be tried again
+    void expireConnects();
+    void tendNewSockets();
+
+    // worker_carry.cpp
     void sideEvent(Side& side, std::uint32_t events);
     void pump(Connection& connection);
     Progress carry(Connection& connection, Side& from, Side& to);
-
     void runMore();
-    void expireConnects();
-    void tendNewSockets();
-    void expireIdle();
     void lookAtWindows();
-    void rebalance();
-    /// Closes up to `count` of the connections to a backend that are idle, the longest idle ones first.
-    std::uint64_t closeIdle(const Endpoint& backend, std::size_t count);
-
     /// Ends a connection: with FINs if all is delivered or nothing is under way, else with a RST to both
     /// sides.
     void close(Connection& connection, End end);

@@ -17,6 +17,7 @@
 namespace fairlead::lb {
 namespace {
 
+constexpr int kAcceptsPerTurn = 64;
 /// RFC 8305 section 5: at most two seconds.
 constexpr int kMostPatience = 8;
 constexpr std::uint32_t kSideEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -32,16 +33,31 @@ std::string errorText(int error) {
 
 }  // namespace
 
+void Worker::acceptFrom(Listener& listener) {
+    // To be told that nobody is left costs nearly as much as a client, so ask for one more only as long as
+    // that has paid; the listener is level-triggered, and who is left over comes with the next turn.
+    for (int i = 0; i < listener.appetite; ++i) {
+        auto client = acceptor_.accept(listener, now_);
+        if (!client) {
+            listener.appetite = std::max(1, i);
+            return;
+        }
+        admit(std::move(client->socket), client->endpoint);
+    }
+    listener.appetite = std::min(2 * listener.appetite, kAcceptsPerTurn);
+}
+
 void Worker::admit(Descriptor client, const Endpoint& endpoint) {
     accepted_.add(1);
     if (!snapshot_ || snapshot_->entries.empty()) {
         refused(endpoint, "no backend is known");
         client.reset();
         unserved_[static_cast<std::size_t>(End::NoBackend)].add(1);
-        if (AccessQueue* access = shared_.access)
+        if (AccessQueue* access = shared_.access) {
             access->add({.client = endpoint,
                          .open = shared_.open.load(std::memory_order_relaxed),
                          .end = End::NoBackend});
+        }
         return;
     }
     shared_.open.fetch_add(1, std::memory_order_relaxed);

@@ -5,33 +5,43 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "agent/kubernetes/node_store.h"
+#include "agent/kubernetes/member_store.h"
 #include "agent/kubernetes/watch_decoder.h"
 
 namespace kubernetes = fairlead::kubernetes;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
-    static_cast<void>(kubernetes::decodeNodeList(text));
-    static_cast<void>(kubernetes::statusMessage(text));
-    static_cast<void>(kubernetes::decodeVersion(text));
+namespace {
 
-    kubernetes::WatchDecoder whole;
+/// The events of one stream, whole and in pieces, and what comes of them.
+void watch(std::string_view text, std::size_t piece, kubernetes::Source source) {
+    kubernetes::WatchDecoder whole(source);
     const auto events = whole.feed(text);
-    kubernetes::WatchDecoder cut;
+    kubernetes::WatchDecoder cut(source);
     std::size_t count = 0;
     bool failed = false;
-    const std::size_t piece = size > 0 ? data[0] % 16 + 1 : 1;
-    for (std::size_t at = 0; at < size && !failed; at += piece) {
+    for (std::size_t at = 0; at < text.size() && !failed; at += piece) {
         const auto some = cut.feed(text.substr(at, piece));
         failed = !some;
         if (some) count += some->size();
     }
     if (events.has_value() == failed || (events && events->size() != count)) std::abort();
-    if (!events) return 0;
-    kubernetes::NodeStore store({.ipv6 = false, .port = 6443, .vips = {}});
+    if (!events) return;
+    kubernetes::MemberStore store({.source = source, .ipv6 = false, .port = 6443, .vips = {}});
     for (const kubernetes::WatchEvent& event : *events)
         store.apply(event);
-    static_cast<void>(store.members());
+    if (store.backends().backends.size() > store.hosts()) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    static_cast<void>(kubernetes::statusMessage(text));
+    static_cast<void>(kubernetes::decodeVersion(text));
+    const std::size_t piece = size > 0 ? data[0] % 16 + 1 : 1;
+    for (const auto source : {kubernetes::Source::Nodes, kubernetes::Source::EndpointSlices}) {
+        static_cast<void>(kubernetes::decodeList(text, source));
+        watch(text, piece, source);
+    }
     return 0;
 }

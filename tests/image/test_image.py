@@ -52,6 +52,21 @@ def test_the_image_is_small_and_says_what_it_is(podman, image, tmp_path):
     assert labels["org.opencontainers.image.version"] == json.loads(version)["version"]
 
 
+@pytest.mark.skipif(bool(os.environ.get("FAIRLEAD_IMAGE")), reason="an image that this test hasn't built may be of other sources")
+def test_the_same_sources_give_the_same_bytes_again(podman, image):
+    """docs/image.md: one more build, of every layer and every object file, with the flag named there."""
+
+    def identity(name):
+        inspected = json.loads(podman.run("image", "inspect", name)[1])[0]
+        return inspected["Id"], inspected["Digest"], inspected["RootFS"]["Layers"]
+
+    with podman.built_afresh("localhost/fairlead:again") as again:
+        first, second = identity(image), identity(again)
+        if first != second:
+            ours, theirs = podman.files(image), podman.files(again)
+            pytest.fail(f"{first} and {second} differ in {sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path))}")
+
+
 def test_nothing_but_the_agent_can_be_run(podman, image):
     """And it needs nothing to be writable, no capability and no network to tell its version."""
     confined = ["run", "--rm", "--read-only", "--cap-drop=all", "--network=none", "--security-opt=no-new-privileges"]

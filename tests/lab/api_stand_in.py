@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for a Kubernetes API server: /readyz, and LIST and WATCH of Nodes over TLS, with faults on command.
+"""Stands in for a Kubernetes API server: /readyz, and LIST and WATCH of Nodes and EndpointSlices over TLS, with faults on command.
 
     api_stand_in.py --certificate FILE --key FILE [--client-ca FILE] [--token TOKEN] [--closed] [--address 127.0.0.1] [--port 0]
 
@@ -10,12 +10,14 @@ that it never outlives who started it.
 The control port speaks plain HTTP on loopback. GET: {"resourceVersion", "watches": open ones, "requests": paths so far}.
 POST one JSON object, `do` says what:
     put        name, addresses [type, address]… or plain InternalIPs, labels {}: adds or changes a Node
-    delete     name
+    slice      name, endpoints [address or {addresses, conditions, …}], port 6443, labels, addressType: adds or changes an
+               EndpointSlice of default/kubernetes
+    delete     name, kind "Node": removes one; else "EndpointSlice"
     fill       count, padding: as many Nodes without the control-plane label, each that many bytes larger
     churn      rate, seconds, padding: heartbeats of these Nodes, so many a second
     answer     verb "list", "watch" or "any", status, times (0: until changed), retryAfter, reason, message, body: what the
                next requests get in place of the data
-    bookmark   a BOOKMARK in every open watch
+    bookmark   kind "Node": a BOOKMARK in every open watch
     error      code, reason, message: an ERROR event in every open watch, which then ends
     compact    forgets all history: a watch from an earlier resourceVersion gets an ERROR event with 410
     send       text: written as it is into every open watch
@@ -48,6 +50,8 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 LABEL = "node-role.kubernetes.io/control-plane"
+SERVICE = {"kubernetes.io/service-name": "kubernetes"}
+API_VERSION = {"Node": "v1", "EndpointSlice": "discovery.k8s.io/v1"}
 
 
 def status_object(code, reason="", message=""):
@@ -74,14 +78,15 @@ def matches(selector, labels):
 
 
 class World:
-    """The Nodes, their history, the open watches, and the faults to play. All under one lock."""
+    """The Nodes and EndpointSlices, their history, the open watches, and the faults to play. All under one lock."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.version = 1000
         self.oldest = 1000  # a watch can start from here on
-        self.nodes = {}
-        self.history = []  # (version, type, node, labels before)
+        self.objects = {kind: {} for kind in API_VERSION}
+        self.nodes = self.objects["Node"]
+        self.history = []  # (version, type, object, labels before)
         self.watches = []
         self.requests = []
         self.answers = []
@@ -122,63 +127,66 @@ class World:
             time.sleep(1 / rate)
 
     def put(self, name, addresses, labels, deleting=False):
+        status = {"addresses": [{"type": a[0], "address": a[1]} if isinstance(a, list) else {"type": "InternalIP", "address": a} for a in addresses]}
+        self._put("Node", name, labels, deleting, {"status": status})
+
+    def slice(self, name, endpoints, port, labels, address_type):
+        """As API servers write their own: conditions alone, no nodeName."""
+        full = [{"addresses": [each], "conditions": {"ready": True}} if isinstance(each, str) else each for each in endpoints]
+        ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+        self._put("EndpointSlice", name, labels, False, {"addressType": address_type, "endpoints": full or None, "ports": ports})
+
+    def _put(self, kind, name, labels, deleting, members):
         with self.lock:
             self.version += 1
-            old = self.nodes.get(name)
-            node = {
-                "kind": "Node",
-                "apiVersion": "v1",
-                "metadata": {"name": name, "resourceVersion": str(self.version), "labels": labels},
-                "status": {
-                    "addresses": [
-                        {"type": a[0], "address": a[1]} if isinstance(a, list) else {"type": "InternalIP", "address": a} for a in addresses
-                    ]
-                },
-            }
+            old = self.objects[kind].get(name)
+            metadata = {"name": name, "resourceVersion": str(self.version), "labels": labels}
             if deleting:
-                node["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-            self.nodes[name] = node
-            self._publish("MODIFIED" if old else "ADDED", node, old)
+                metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            new = {"kind": kind, "apiVersion": API_VERSION[kind], "metadata": metadata, **members}
+            self.objects[kind][name] = new
+            self._publish("MODIFIED" if old else "ADDED", new, old)
 
-    def delete(self, name):
+    def delete(self, name, kind):
         with self.lock:
             self.version += 1
-            old = self.nodes.pop(name)
-            node = json.loads(json.dumps(old))
-            node["metadata"]["resourceVersion"] = str(self.version)
-            self._publish("DELETED", node, old)
+            old = self.objects[kind].pop(name)
+            gone = json.loads(json.dumps(old))
+            gone["metadata"]["resourceVersion"] = str(self.version)
+            self._publish("DELETED", gone, old)
 
-    def _publish(self, kind, node, old):
-        entry = (self.version, kind, node, old["metadata"]["labels"] if old else None)
+    def _publish(self, change, item, old):
+        entry = (self.version, change, item, old["metadata"]["labels"] if old else None)
         self.history.append(entry)
         for watch in self.watches:
             watch.offer(entry)
 
-    def list(self, selector, limit, token):
+    def list(self, kind, selector, limit, token):
         with self.lock:
             start, version = 0, self.version
             if token:
                 start, version = (int(part) for part in token.split("-"))
-            names = sorted(name for name, node in self.nodes.items() if matches(selector, node["metadata"]["labels"]))
+            items = self.objects[kind]
+            names = sorted(name for name, item in items.items() if matches(selector, item["metadata"]["labels"]))
             page = names[start : start + limit] if limit else names
             metadata = {"resourceVersion": str(version)}
             if start + len(page) < len(names):
                 metadata["continue"] = f"{start + len(page)}-{version}"
-            return {"kind": "NodeList", "apiVersion": "v1", "metadata": metadata, "items": [self.nodes[name] for name in page] or None}
+            return {"kind": f"{kind}List", "apiVersion": API_VERSION[kind], "metadata": metadata, "items": [items[name] for name in page] or None}
 
-    def open_watch(self, selector, version, initial=False):
+    def open_watch(self, kind, selector, version, initial=False):
         """The new watch, or None if `version` is too old."""
         with self.lock:
             if version < self.oldest and not initial:
                 return None
-            watch = Watch(selector)
+            watch = Watch(kind, selector)
             if initial:
-                for node in self.nodes.values():
-                    if matches(selector, node["metadata"]["labels"]):
-                        watch.items.put(event("ADDED", node))
+                for item in self.objects[kind].values():
+                    if matches(selector, item["metadata"]["labels"]):
+                        watch.items.put(event("ADDED", item))
                 if self.initial == "offered":
                     mark = {"resourceVersion": str(self.version), "annotations": {"k8s.io/initial-events-end": "true"}}
-                    watch.items.put(event("BOOKMARK", {"kind": "Node", "apiVersion": "v1", "metadata": mark}))
+                    watch.items.put(event("BOOKMARK", {"kind": kind, "apiVersion": API_VERSION[kind], "metadata": mark}))
                 version = self.version
             for entry in self.history:
                 if entry[0] > version:
@@ -210,18 +218,21 @@ class World:
 
 
 class Watch:
-    def __init__(self, selector):
+    def __init__(self, kind, selector):
+        self.kind = kind
         self.selector = selector
         self.items = queue.Queue()  # ("bytes", …), ("end",), ("cut",)
 
     def offer(self, entry):
         """The event as this selector sees it: a Node that loses its label is DELETED for it."""
-        _, kind, node, before = entry
-        now = kind != "DELETED" and matches(self.selector, node["metadata"]["labels"])
+        _, change, item, before = entry
+        if item["kind"] != self.kind:
+            return
+        now = change != "DELETED" and matches(self.selector, item["metadata"]["labels"])
         was = before is not None and matches(self.selector, before)
         if now or was:
             seen = "MODIFIED" if now and was else "ADDED" if now else "DELETED"
-            self.items.put(event(seen, node))
+            self.items.put(event(seen, item))
 
 
 def event(kind, item):
@@ -284,7 +295,8 @@ class Api(BaseHTTPRequestHandler):
             return self.answer_status(401, "Unauthorized", "Unauthorized")
         if url.path == "/version":
             return self.answer(200, json.dumps({"major": "1", "minor": self.world.minor, "gitVersion": f"v1.{self.world.minor}.0"}).encode())
-        if url.path != "/api/v1/nodes":
+        kind = self.kind(url.path)
+        if not kind:
             return self.answer_status(404, "NotFound", "the server could not find the requested resource")
         fault = self.world.next_answer("watch" if watch else "list")
         if fault:
@@ -294,8 +306,8 @@ class Api(BaseHTTPRequestHandler):
         if watch:
             if query.get("sendInitialEvents") == "true" and self.world.initial == "refused":
                 return self.answer_status(422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
-            return self.watch(query)
-        page = self.world.list(query.get("labelSelector", ""), int(query.get("limit", "0")), query.get("continue", ""))
+            return self.watch(kind, query)
+        page = self.world.list(kind, query.get("labelSelector", ""), int(query.get("limit", "0")), query.get("continue", ""))
         return self.answer(200, json.dumps(page).encode())
 
     def do_POST(self):
@@ -319,16 +331,24 @@ class Api(BaseHTTPRequestHandler):
             self.world.events.append(json.loads(body))
         return self.answer(201, body)
 
+    def kind(self, path):
+        """What is served there by a server of this version, if anything."""
+        if path == "/api/v1/nodes":
+            return "Node"
+        minor = int(self.world.minor.rstrip("+"))
+        versions = (["v1"] if minor >= 21 else []) + (["v1beta1"] if minor < 25 else [])
+        return "EndpointSlice" if path in [f"/apis/discovery.k8s.io/{each}/namespaces/default/endpointslices" for each in versions] else None
+
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
-    def watch(self, query):
+    def watch(self, kind, query):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         initial = query.get("sendInitialEvents") == "true"
-        watch = self.world.open_watch(query.get("labelSelector", ""), int(query.get("resourceVersion") or "0"), initial)
+        watch = self.world.open_watch(kind, query.get("labelSelector", ""), int(query.get("resourceVersion") or "0"), initial)
         if watch is None:
             self.chunk(event("ERROR", status_object(410, "Expired", "too old resource version"))[1])
             self.wfile.write(b"0\r\n\r\n")
@@ -406,19 +426,22 @@ class Control(BaseHTTPRequestHandler):
         world, what = self.world, command["do"]
         if what == "put":
             world.put(command["name"], command.get("addresses", []), command.get("labels", {LABEL: ""}), command.get("deleting", False))
+        elif what == "slice":
+            world.slice(command["name"], command["endpoints"], command.get("port", 6443), command.get("labels", SERVICE), command.get("addressType", "IPv4"))
         elif what == "fill":
             world.fill(command["count"], command["padding"])
         elif what == "churn":
             threading.Thread(target=world.churn, args=(command["rate"], command["seconds"], command["padding"]), daemon=True).start()
         elif what == "delete":
-            world.delete(command["name"])
+            world.delete(command["name"], command.get("kind", "Node"))
         elif what == "answer":
             with world.lock:
                 world.answers = [command] if command.get("status") or "body" in command else []
         elif what == "bookmark":
             with world.lock:
                 world.version += 1
-                item = {"kind": "Node", "apiVersion": "v1", "metadata": {"resourceVersion": str(world.version)}}
+                kind = command.get("kind", "Node")
+                item = {"kind": kind, "apiVersion": API_VERSION[kind], "metadata": {"resourceVersion": str(world.version)}}
             world.to_watches(event("BOOKMARK", item))
         elif what == "error":
             world.to_watches(event("ERROR", status_object(command["code"], command.get("reason", ""), command.get("message", ""))))

@@ -5,9 +5,11 @@ made the base image. FAIRLEAD_IMAGE names an image in that store to be tested in
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 
 import yaml
@@ -53,7 +55,45 @@ class Podman:
         """From the Dockerfile; what a compiler has seen before comes from ccache's folder."""
         ccache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "ccache")
         os.makedirs(ccache, exist_ok=True)
-        self.run("build", "--network", "host", "--timestamp", "0", "-v", f"{ccache}:/root/.cache/ccache", "-t", tag, ROOT, timeout=3600)
+        self._build(tag, ccache)
+
+    @contextlib.contextmanager
+    def built_afresh(self, tag):
+        """From the Dockerfile once more, with nothing taken over from an earlier build: no layer, no compiler's cache.
+        What it adds to the store is removed again."""
+        before = set(self.images())
+        ccache = os.path.join(self.directory, "ccache")
+        os.makedirs(ccache)
+        try:
+            self._build(tag, ccache, "--no-cache")
+            yield tag
+        finally:
+            self.run("untag", tag, check=False)
+            # The newest first; those that another one is made of go with it.
+            for image in self.images():
+                if image not in before:
+                    self.run("rmi", image, check=False)
+
+    def images(self):
+        """The identifiers of all, also of those without a name, the newest first."""
+        return list(dict.fromkeys(self.run("images", "--all", "--quiet", "--no-trunc", "--sort", "created")[1].split()))
+
+    def _build(self, tag, ccache, *flags):
+        self.run("build", "--network", "host", "--timestamp", "0", *flags, "-v", f"{ccache}:/root/.cache/ccache", "-t", tag, ROOT, timeout=3600)
+
+    def files(self, image):
+        """{path: (mode, link or the digest of what is in it)} of an image."""
+        archive = os.path.join(self.directory, "files.tar")
+        container = self.run("create", image)[1].split()[-1]
+        try:
+            self.run("export", "-o", archive, container)
+        finally:
+            self.run("rm", container)
+        with tarfile.open(archive) as opened:
+            return {
+                each.name: (each.mode, hashlib.sha256(opened.extractfile(each).read()).hexdigest() if each.isreg() else each.linkname)
+                for each in opened
+            }
 
 
 class Kubelet:

@@ -1,71 +1,11 @@
 """The data path nat: connections are carried by rules of nftables, beside an agent that only keeps them right."""
 
-import contextlib
-import os
 import re
-import select
-import socket
 import time
 
 import pytest
-from lab import PATIENCE, Lab, binary, merged
-
-VIP = "10.10.1.108"
-VIP6 = "fd00:10::108"
-PORT = 16443
-TABLE = "fairlead_51"
-NAMES = ["master1", "master2", "master3"]
-HEALTH = {"type": "http", "interval": "200ms", "timeout": "200ms", "rise": 2, "fall": 2}
-
-
-class Site:
-    """Three backends; an agent on master1, or on those that are asked for."""
-
-    def __init__(self, lab, ipv6=False, **changes):
-        self.lab = lab
-        self.ipv6 = ipv6
-        self.hosts = [lab.host(name, f"10.10.1.{83 + i}", ipv6=f"fd00:10::{83 + i}/64" if ipv6 else None) for i, name in enumerate(NAMES)]
-        for host in self.hosts:
-            host.forward()
-        self.backends = {host.name: host.backend(tls=False) for host in self.hosts}
-        self.client = lab.host("client", "10.10.1.20", ipv6="fd00:10::20/64" if ipv6 else None)
-        self.vip = VIP6 if ipv6 else VIP
-        self.changes = changes
-
-    def address(self, number):
-        return f"[fd00:10::{number}]" if self.ipv6 else f"10.10.1.{number}"
-
-    def configuration(self, **changes):
-        return merged(
-            {
-                "vip": {"addresses": [self.vip]},
-                "loadBalancer": {"dataPath": "nat", "healthCheck": HEALTH},
-                "backends": {"static": [f"{self.address(83 + i)}:6443" for i in range(3)]},
-            },
-            self.changes,
-            changes,
-        )
-
-    def start(self, host=None, **changes):
-        host = host or self.hosts[0]
-        agent = host.start_agent(self.configuration(**changes))
-        self.lab.wait_for(lambda: len(agent.up()) == 3, 10, "three backends that are up")
-        return agent
-
-    def start_holder(self, **changes):
-        agent = self.start(**changes)
-        self.lab.wait_for(lambda: self.hosts[0].holds(self.vip), 10, "the VIP")
-        return agent
-
-    def names(self, count, host=None, address=None, port=PORT):
-        host = host or self.client
-        return [host.http_get(address or self.vip, port, "/")[1] for _ in range(count)]
-
-    def rules(self, host=None):
-        return (host or self.hosts[0]).run("nft", "list", "ruleset")
-
-    def conntrack(self, host=None):
-        return [line for line in (host or self.hosts[0]).run("conntrack", "-L", "-p", "tcp").splitlines() if f"dport={PORT} " in line]
+from lab import PATIENCE, Lab, binary
+from lab.nat import NAMES, PORT, TABLE, VIP, VIP6, Site, open_connections, resets
 
 
 @pytest.fixture
@@ -77,32 +17,6 @@ def lab():
 @pytest.fixture
 def site(lab):
     return Site(lab)
-
-
-def open_connections(host, address, count, port=PORT):
-    """`count` connections, with the name of the backend of each, all of them idle."""
-    found = []
-    for _ in range(count):
-        connection = host.connect(address, port)
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        found.append(connection)
-    return [(connection, connection.recv(4096).rpartition(b"\n")[2].decode()) for connection in found]
-
-
-def resets(connections, within):
-    """Which of these are reset, waiting at most so many seconds for the last."""
-    poll = select.poll()
-    by_descriptor = {each.fileno(): each for each in connections}
-    for each in by_descriptor:
-        poll.register(each, select.POLLIN)
-    gone, deadline = [], time.monotonic() + within * PATIENCE
-    while len(gone) < len(connections) and (left := deadline - time.monotonic()) > 0:
-        for descriptor, _ in poll.poll(left * 1000):
-            poll.unregister(descriptor)
-            with pytest.raises(ConnectionResetError):
-                by_descriptor[descriptor].recv(1)
-            gone.append(by_descriptor[descriptor])
-    return gone
 
 
 # --- who gets which backend ---
@@ -226,126 +140,6 @@ def test_a_draining_backend_gets_nobody_new_and_keeps_whom_it_has(site):
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(4096).endswith(b"master2")
     assert agent.metrics("backend_connections", backend="10.10.1.84:6443") == 3
-
-
-# --- the agent comes and goes ---
-
-
-def test_a_killed_agent_costs_nobody_a_connection_and_the_next_one_adopts_the_rules(site):
-    """To the host's own address, which stays when the VIP goes. FAIRLEAD_NAT_CONNECTIONS says how many connections there
-    are at least (2,500)."""
-    stage = int(os.environ.get("FAIRLEAD_NAT_CONNECTIONS", "2500")) // 5
-    # A busy machine's slow answers are not what this is about.
-    patient = {**HEALTH, "timeout": "3s"}
-    site.changes = {"loadBalancer": {"healthCheck": patient}}
-    agent = site.start_holder()
-    found = open_connections(site.client, "10.10.1.83", 9)
-    load = [site.lab.client("10.10.1.83", period=0.002) for _ in range(2)]
-    with contextlib.ExitStack() as stack:
-        for each in load:
-            stack.enter_context(each)
-        site.lab.wait_for(lambda: sum(each.successes() for each in load) >= stage, stage / 25, "answers")
-        for round_number in range(3):
-            agent.kill()
-            assert TABLE in site.rules(), "the rules outlive it"
-            seen = sum(each.successes() for each in load)
-            site.lab.wait_for(lambda: sum(each.successes() for each in load) >= seen + stage, stage / 25, "answers without an agent")
-            agent = site.start(**({"loadBalancer": {"keepRules": True}} if round_number == 2 else {}))
-            assert "adopted the rules" in agent.text()
-        # An upgrade.
-        agent.stop()
-        assert TABLE in site.rules()
-        agent = site.start()
-        seen = sum(each.successes() for each in load)
-        site.lab.wait_for(lambda: sum(each.successes() for each in load) >= seen + stage, stage / 25, "answers")
-        total = sum(each.successes() for each in load)
-        failures = [each.failures() for each in load]
-        print(f"{total} connections through three kills and an upgrade, failed: {failures}")
-        assert not any(failures), failures
-    for connection, name in found:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert connection.recv(4096).decode().endswith(name)
-
-
-def test_an_upgrade_by_takeover_costs_nobody_a_connection_to_the_vip(site):
-    site.changes = {"loadBalancer": {"healthCheck": {**HEALTH, "timeout": "3s"}}}
-    old = site.start_holder()
-    found = open_connections(site.client, VIP, 9)
-    with site.lab.client(VIP, period=0.002) as load:
-        site.lab.wait_for(lambda: load.successes() >= 300, 20, "answers")
-        new = site.hosts[0].start_agent(site.configuration(), arguments=("--takeover",))
-        site.lab.wait_for(lambda: " vrrp] became " in new.text(), 10, "the new agent to take over")
-        site.lab.wait_for(lambda: len(new.up()) == 3, 10, "three backends that are up")
-        seen = load.successes()
-        site.lab.wait_for(lambda: load.successes() >= seen + 300, 20, "answers")
-        old.stop()
-        assert TABLE in site.rules()
-        seen = load.successes()
-        site.lab.wait_for(lambda: load.successes() >= seen + 300, 20, "answers")
-        assert not load.failures(), load.failures()
-    assert site.hosts[0].holds(VIP)
-    for connection, name in found:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert connection.recv(4096).decode().endswith(name)
-
-
-def test_an_adopting_agent_does_not_trust_a_backend_that_was_down(site):
-    agent = site.start_holder(loadBalancer={"healthCheck": {**HEALTH, "timeout": "5s", "interval": "5s"}})
-    site.hosts[1].cut_link(silently=True)
-    agent.stop()
-    agent = site.hosts[0].start_agent(site.configuration(loadBalancer={"keepRules": True}))
-    site.lab.wait_for(lambda: agent.backends()["10.10.1.84:6443"] == "down", 10, "master2 to be down")
-    agent.stop()
-    # From here on a probe takes long to fail.
-    agent = site.hosts[0].start_agent(site.configuration(loadBalancer={"healthCheck": {**HEALTH, "timeout": "8s", "interval": "8s"}}))
-    assert agent.backends()["10.10.1.84:6443"] == "unknown"
-    site.lab.wait_for(lambda: site.hosts[0].holds(VIP), 10, "the VIP")
-    assert set(site.names(6)) == {"master1", "master3"}
-
-
-def test_a_clean_stop_and_cleanup_leave_nothing(site):
-    agent = site.start_holder()
-    found = open_connections(site.client, VIP, 9)
-    assert len(site.conntrack()) >= 9
-    agent.stop()
-    assert site.rules().strip() == "" and site.conntrack() == []
-    agent = site.start_holder()
-    open_again = open_connections(site.client, VIP, 3)
-    agent.kill()
-    site.lab.wait_for(lambda: not site.hosts[0].holds(VIP), 10, "the VIP to go")
-    assert TABLE in site.rules() and site.conntrack() != []
-    said = site.hosts[0].run(binary(), "cleanup", "--config", agent.file)
-    assert f"removed nftables table ip {TABLE}" in said and "conntrack entries" in said
-    assert site.rules().strip() == "" and site.conntrack() == []
-    for connection, _ in found + open_again:
-        connection.close()
-
-
-def test_after_a_handover_everybody_is_reset_and_served_by_the_new_holder(site):
-    first = site.start(vrrp={"priority": 200})
-    site.start(site.hosts[1])
-    site.lab.wait_for(lambda: site.hosts[0].holds(VIP), 10, "the VIP on master1")
-    found = open_connections(site.client, VIP, 60)
-    site.hosts[0].run(binary(), "handover")
-    site.lab.wait_for(lambda: site.hosts[1].holds(VIP), 10, "the VIP on master2")
-    # Idle as they are, they have to be told.
-    assert len(resets([connection for connection, _ in found], 5)) == 60
-    assert set(site.names(9)) == set(NAMES)
-    assert first.alive
-
-
-def test_after_the_holders_death_a_client_that_speaks_is_reset(site):
-    site.start(vrrp={"priority": 200})
-    site.start(site.hosts[1])
-    site.lab.wait_for(lambda: site.hosts[0].holds(VIP), 10, "the VIP on master1")
-    found = open_connections(site.client, VIP, 60)
-    site.hosts[0].cut_link(silently=True)
-    site.lab.wait_for(lambda: site.hosts[1].holds(VIP), 10, "the VIP on master2")
-    site.lab.wait_for(lambda: set(site.names(9)) == {"master2", "master3"}, 10, "new connections")
-    for connection, _ in found:
-        with contextlib.suppress(ConnectionError):
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert len(resets([connection for connection, _ in found], 5)) == 60
 
 
 # --- others on the host ---

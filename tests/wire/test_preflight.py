@@ -174,6 +174,25 @@ def test_rights_that_are_missing_beside_the_list_are_told(host):
     assert code == 0 and f"{kubeconfig} may not watch nodes" in findings["permission"]["what"] and findings["permission"]["severity"] == "warning", findings
 
 
+def test_the_rights_asked_for_are_those_of_the_source(host):
+    server = host.stand_in()
+    kubeconfig = host.lab.authority.kubeconfig("admin", "/CN=nobody", "https://127.0.0.1:6443", host.directory)
+    flags = ("--kubeconfig", kubeconfig, "--source", "endpointslices")
+    server.tell("rights", denied=["watch nodes"])
+    assert preflight(host, *flags) == (0, {})
+    server.tell("rights", denied=["watch endpointslices"])
+    found = preflight(host, *flags)[1]["permission"]
+    assert f"{kubeconfig} may not watch endpointslices" in found["what"] and found["fix"] == "fairlead manifest rbac --source endpointslices | kubectl apply -f -"
+    server.tell("answer", times=0, status=403, reason="Forbidden")
+    found = preflight(host, *flags)[1]["permission"]
+    assert f"{kubeconfig} may not list EndpointSlices" in found["what"] and "create role fairlead" in found["why"] and "--source endpointslices" in found["fix"]
+    # An old server serves the beta alone.
+    server.tell("answer", times=0)
+    server.tell("rights", denied=[])
+    server.tell("version", minor="20")
+    assert preflight(host, *flags) == (0, {})
+
+
 def test_the_peers_udp_port_that_is_taken_is_told_with_its_owner(lab, host):
     taker = "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', 16445)); time.sleep(600)"
     host.start("taker", "/usr/bin/python3", "-c", taker)

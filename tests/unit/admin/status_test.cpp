@@ -79,7 +79,7 @@ TEST(Status, TellsChecksBalancerKubernetesAndWarnings) {
         "fallOpen": false, "connections": 4, "accepted": 20, "refused": 1, "retried": 2, "reset": 3,
         "unserved": {"client-reset": 1}})"));
     EXPECT_EQ(status["kubernetes"], json::parse(R"({"watchUp": true, "server": "https://127.0.0.1:6443",
-        "kubeconfig": "/etc/kubernetes/admin.conf", "nodes": 3, "lastContactSeconds": 2.0, "lastError": "",
+        "kubeconfig": "/etc/kubernetes/admin.conf", "source": "nodes", "nodes": 3, "lastContactSeconds": 2.0, "lastError": "",
         "relists": 1, "events": {"ADDED": 3, "BOOKMARK": 5}})"));
     EXPECT_EQ(status["warnings"], json({"something needs a hand"}));
 }

@@ -145,12 +145,37 @@ TEST(Manifest, RbacAllowsReadingNodesAndWritingEvents) {
               (std::vector<std::string>{"get", "list", "watch"}));
 }
 
+TEST(Manifest, RbacForSlicesGrantsNothingOutsideTheirNamespace) {
+    const std::string text = call({"manifest", "rbac", "--source", "endpointslices"}).out;
+    EXPECT_EQ(text.find("Cluster"), std::string::npos) << text;
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    ASSERT_EQ(documents.size(), 2U);
+    EXPECT_EQ(documents[0]["kind"].as<std::string>(), "Role");
+    EXPECT_EQ(documents[1]["kind"].as<std::string>(), "RoleBinding");
+    EXPECT_EQ(documents[1]["roleRef"]["kind"].as<std::string>(), "Role");
+    for (const YAML::Node& document : documents)
+        EXPECT_EQ(document["metadata"]["namespace"].as<std::string>(), "default");
+    const YAML::Node rules = documents[0]["rules"];
+    ASSERT_EQ(rules.size(), 2U);
+    EXPECT_EQ(rules[0]["apiGroups"].as<std::vector<std::string>>(),
+              std::vector<std::string>{"discovery.k8s.io"});
+    EXPECT_EQ(rules[0]["resources"].as<std::vector<std::string>>(),
+              std::vector<std::string>{"endpointslices"});
+    EXPECT_EQ(rules[1]["resources"].as<std::vector<std::string>>(), std::vector<std::string>{"events"});
+    EXPECT_EQ(
+        YAML::LoadAll(call({"manifest", "rbac", "--source", "endpointslices", "--no-events"}).out)[0]["rules"]
+            .size(),
+        1U);
+    EXPECT_EQ(call({"manifest", "rbac", "--source", "pods"}).code, kUsage);
+}
+
 TEST(Manifest, TheCheckedInCopiesAreCurrent) {
     const std::pair<const char*, std::vector<std::string>> copies[] = {
         {"fairlead-pod.yaml", {"manifest", "pod", "--vip", "10.10.1.108"}},
         {"fairlead-worker-pod.yaml",
          {"manifest", "pod", "--worker", "--backend", "10.10.1.83:6443", "--backend", "10.10.1.84:6443"}},
         {"rbac.yaml", {"manifest", "rbac"}},
+        {"rbac-endpointslices.yaml", {"manifest", "rbac", "--source", "endpointslices"}},
         {"config.yaml", {"manifest", "config", "--vip", "10.10.1.108"}},
     };
     for (const auto& [name, command] : copies) {

@@ -34,7 +34,7 @@ class MembershipHoldTest : public testing::Test {
     }
     std::vector<std::string> again() { return names(hold_.again(alive(), now_)); }
 
-    MembershipHold hold_;
+    MembershipHold hold_{kubernetes::Source::Nodes};
     lb::Endpoint dead_;
     lb::TimePoint now_{1000s};
 };
@@ -48,13 +48,28 @@ TEST_F(MembershipHoldTest, WhatIsNewCountsAtOnce) {
 TEST_F(MembershipHoldTest, WhatIsGoneAndAliveGoesAfterAMoment) {
     take({"1", "2"});
     EXPECT_THAT(take({"1"}), ElementsAre("1", "2"));
-    EXPECT_EQ(hold_.due(), now_ + MembershipHold::kHold);
+    EXPECT_EQ(hold_.due(), now_ + MembershipHold::kHoldOfNodes);
     now_ += 400ms;
     EXPECT_THAT(take({"1", "3"}), ElementsAre("1", "2", "3")) << "another change doesn't prolong it";
     EXPECT_EQ(hold_.due(), now_ + 100ms);
     now_ += 100ms;
     EXPECT_THAT(again(), ElementsAre("1", "3"));
     EXPECT_EQ(hold_.due(), std::nullopt);
+}
+
+TEST_F(MembershipHoldTest, AnApiServerThatOnlyLeftItsSliceHasTimeToStopOrToComeBack) {
+    hold_ = MembershipHold(kubernetes::Source::EndpointSlices);
+    take({"1", "2"});
+    EXPECT_THAT(take({"1"}), ElementsAre("1", "2"));
+    now_ += 59s;
+    EXPECT_THAT(again(), ElementsAre("1", "2"));
+    dead_ = backend("2").endpoint;
+    EXPECT_THAT(again(), ElementsAre("1"));
+    dead_ = {};
+    take({"1", "2"});
+    take({"1"});
+    now_ += 60s;
+    EXPECT_THAT(again(), ElementsAre("1"));
 }
 
 TEST_F(MembershipHoldTest, WhatComesBackInTimeWasNeverGone) {

@@ -23,15 +23,41 @@ TEST(Requests, AskForARightAndReadTheAnswer) {
 }
 
 TEST(Requests, EncodeWhatComesFromOutside) {
-    EXPECT_EQ(listPath("", ""), "/api/v1/nodes?limit=500");
-    EXPECT_EQ(listPath("a/b=c,!d", "x&limit=1"),
+    const Collection role{.selector = "role"};
+    EXPECT_EQ(listPath({}, ""), "/api/v1/nodes?limit=500");
+    EXPECT_EQ(listPath({.selector = "a/b=c,!d"}, "x&limit=1"),
               "/api/v1/nodes?labelSelector=a%2Fb%3Dc%2C%21d&limit=500&continue=x%26limit%3D1");
-    EXPECT_EQ(watchPath("role", "7&8", 300),
+    EXPECT_EQ(watchPath(role, "7&8", 300),
               "/api/v1/nodes?labelSelector=role&watch=true&allowWatchBookmarks=true&timeoutSeconds=300"
               "&resourceVersion=7%268");
-    EXPECT_EQ(watchListPath("role", 300),
+    EXPECT_EQ(watchListPath(role, 300),
               "/api/v1/nodes?labelSelector=role&watch=true&allowWatchBookmarks=true&timeoutSeconds=300"
               "&resourceVersion=&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+}
+
+TEST(Requests, FindTheSlicesOfTheApiServersWhateverTheNodeSelector) {
+    const Collection slices = collection(Source::EndpointSlices, "role");
+    const std::string query =
+        "/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes&";
+    EXPECT_EQ(listPath(slices, ""), "/apis/discovery.k8s.io/v1" + query + "limit=500");
+    EXPECT_EQ(watchPath(slices, "7", 300),
+              "/apis/discovery.k8s.io/v1" + query +
+                  "watch=true&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=7");
+    const auto older = olderThan(slices);
+    ASSERT_TRUE(older);
+    EXPECT_EQ(listPath(*older, ""), "/apis/discovery.k8s.io/v1beta1" + query + "limit=500");
+    EXPECT_FALSE(olderThan(*older));
+    EXPECT_EQ(listPath(collection(Source::Nodes, "role"), ""), "/api/v1/nodes?labelSelector=role&limit=500");
+    EXPECT_FALSE(olderThan(collection(Source::Nodes, "role")));
+}
+
+TEST(Requests, AskForTheRightOfTheSource) {
+    EXPECT_THAT(accessReview(watchRight(Source::Nodes)),
+                HasSubstr(R"("resourceAttributes":{"resource":"nodes","verb":"watch"})"));
+    EXPECT_THAT(
+        accessReview(watchRight(Source::EndpointSlices)),
+        HasSubstr(
+            R"({"group":"discovery.k8s.io","namespace":"default","resource":"endpointslices","verb":"watch"})"));
 }
 
 TEST(Requests, FindTheHostOfAUrl) {
@@ -46,7 +72,7 @@ TEST(Denial, NamesTheCommandThatGrantsTheMissingRight) {
     const Identity identity{.file = "/etc/kubernetes/admin.conf", .user = "entry"};
     const std::string text = describeDenial(
         403, R"(Forbidden: nodes is forbidden: User "system:node:m1" cannot list resource "nodes")", identity,
-        std::nullopt);
+        std::nullopt, Source::Nodes);
     EXPECT_THAT(text, HasSubstr("/etc/kubernetes/admin.conf: 403 Forbidden: "));
     EXPECT_THAT(text,
                 HasSubstr("kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes"));
@@ -57,33 +83,51 @@ TEST(Denial, KnowsTheTwoTrapsOfKubeadmsOwnIdentities) {
     const std::string kubelet = describeDenial(
         403,
         R"(nodes is forbidden: User "system:node:m1" cannot list resource "nodes": node 'm1' cannot read all nodes)",
-        {.file = "/etc/kubernetes/kubelet.conf"}, std::nullopt);
+        {.file = "/etc/kubernetes/kubelet.conf"}, std::nullopt, Source::Nodes);
     EXPECT_THAT(kubelet, HasSubstr("since Kubernetes 1.32"));
     EXPECT_THAT(kubelet, HasSubstr("`fairlead manifest rbac`"));
     const std::string admin =
         describeDenial(403, R"(nodes is forbidden: User "kubernetes-admin" cannot list)",
-                       {.file = "/etc/kubernetes/admin.conf"}, std::nullopt);
+                       {.file = "/etc/kubernetes/admin.conf"}, std::nullopt, Source::Nodes);
     EXPECT_THAT(admin, HasSubstr("before `kubeadm init` has bound kubeadm:cluster-admins"));
     EXPECT_THAT(admin,
                 HasSubstr("kubectl --kubeconfig /etc/kubernetes/super-admin.conf create clusterrolebinding "
                           "kubeadm:cluster-admins --clusterrole=cluster-admin"));
 }
 
+TEST(Denial, OfSlicesIsGrantedInTheirNamespaceAlone) {
+    const std::string text = describeDenial(
+        403, R"(endpointslices.discovery.k8s.io is forbidden: User "jane" cannot list resource)",
+        {.file = "f"}, std::nullopt, Source::EndpointSlices);
+    EXPECT_THAT(text, HasSubstr("it may not list and watch EndpointSlices in the namespace default"));
+    EXPECT_THAT(text, HasSubstr("kubectl -n default create role fairlead --verb=get,list,watch "
+                                "--resource=endpointslices.discovery.k8s.io && kubectl -n default create "
+                                "rolebinding fairlead --role=fairlead --user=jane"));
+    EXPECT_EQ(text.find("cluster"), std::string::npos) << text;
+    EXPECT_THAT(describeDenial(403, R"(User "system:node:m1" cannot list)", {.file = "f"}, std::nullopt,
+                               Source::EndpointSlices),
+                EndsWith("--user=system:node:m1)"));
+}
+
 TEST(Denial, NeverPutsAServersTextIntoACommand) {
     const Identity identity{.file = "f"};
     for (const char* user : {"x; rm -rf /", "$(id)", "-h", "", "a b", "x\n"}) {
         const std::string message = std::string("User \"") + user + "\" cannot";
-        EXPECT_THAT(describeDenial(403, message, identity, std::nullopt), EndsWith("--user=USER)")) << user;
+        EXPECT_THAT(describeDenial(403, message, identity, std::nullopt, Source::Nodes),
+                    EndsWith("--user=USER)"))
+            << user;
     }
-    EXPECT_THAT(describeDenial(403, "User \"unfinished", identity, std::nullopt), EndsWith("--user=USER)"));
-    EXPECT_THAT(describeDenial(403, "", identity, std::nullopt), EndsWith("--user=USER)"));
+    EXPECT_THAT(describeDenial(403, "User \"unfinished", identity, std::nullopt, Source::Nodes),
+                EndsWith("--user=USER)"));
+    EXPECT_THAT(describeDenial(403, "", identity, std::nullopt, Source::Nodes), EndsWith("--user=USER)"));
 }
 
 TEST(Denial, SaysThatTheCertificateHasExpired) {
     const Identity identity{.file = "f"};
-    EXPECT_EQ(describeDenial(401, "Unauthorized", identity, "expired on Monday"),
+    EXPECT_EQ(describeDenial(401, "Unauthorized", identity, "expired on Monday", Source::Nodes),
               "f: 401 Unauthorized (its client certificate expired on Monday)");
-    EXPECT_THAT(describeDenial(401, "", identity, std::nullopt), HasSubstr("doesn't accept this identity"));
+    EXPECT_THAT(describeDenial(401, "", identity, std::nullopt, Source::Nodes),
+                HasSubstr("doesn't accept this identity"));
 }
 
 class ChangeLogTest : public testing::Test {

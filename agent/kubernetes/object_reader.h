@@ -1,35 +1,38 @@
 #pragma once
-// Reads the JSON of Nodes, lists of them, watch events and Statuses as a stream of tokens and keeps only what
-// fairlead uses, so that neither size nor nesting of the rest costs memory. Pure; only watch_decoder.cpp uses
-// it. Unknown members are skipped; a member of the wrong type counts as absent.
+// Reads the JSON of Nodes or EndpointSlices, lists of them, watch events and Statuses as a stream of tokens
+// and keeps only what fairlead uses, so that neither size nor nesting of the rest costs memory. Pure; only
+// watch_decoder.cpp uses it. Unknown members are skipped; a member of the wrong type counts as absent.
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "agent/kubernetes/node.h"
+#include "agent/kubernetes/object.h"
+#include "agent/kubernetes/source.h"
 
 namespace fairlead::kubernetes {
 
-/// Any API object as far as it concerns us: a Node, a Status, or the frame of a list.
+/// Any API object as far as it concerns us: a Node, an EndpointSlice, a Status, or the frame of a list.
 struct ApiObject {
     std::string kind;
     bool hasMetadata = false;
-    Node node;
+    Object object;
     std::string continueToken;
     bool initialEventsEnd = false;  ///< annotation k8s.io/initial-events-end: "true"
     int code = 0;                   ///< of a Status
     std::string reason, message;    ///< of a Status, cut to a bounded length
 };
 
-class NodeReader final : public nlohmann::json_sax<nlohmann::json> {
+class ObjectReader final : public nlohmann::json_sax<nlohmann::json> {
   public:
     /// What the text is expected to hold.
     enum class Document : std::uint8_t { Event, List };
 
-    explicit NodeReader(Document document) : document_(document) {}
+    /// Of which kind its objects are decides what is read of them.
+    ObjectReader(Document document, Source source) : document_(document), source_(source) {}
 
     /// False if the text is not a document; then error() says why.
     bool read(std::string_view text);
@@ -50,7 +53,13 @@ class NodeReader final : public nlohmann::json_sax<nlohmann::json> {
         Status,
         Addresses,
         Address,
-        Items
+        Items,
+        Endpoints,
+        Endpoint,
+        EndpointAddresses,
+        Conditions,
+        Ports,
+        Port
     };
 
     // nlohmann's names
@@ -81,10 +90,18 @@ class NodeReader final : public nlohmann::json_sax<nlohmann::json> {
     [[nodiscard]] bool inItems() const { return places_.size() > 1 && places_[1] == Place::Items; }
     /// The object that the tokens belong to.
     [[nodiscard]] ApiObject& current() { return inItems() ? items_.back() : object_; }
+    /// What an object and its members may hold that is worth to be entered: nothing if it is skipped.
+    [[nodiscard]] std::optional<Place> objectWithin(Place place) const;
+    [[nodiscard]] std::optional<Place> arrayWithin(Place place) const;
+    /// Begins an endpoint or a port; false if there are too many.
+    bool beginPart(Place place);
+    /// Keeps what has been read of an address, an endpoint or a port.
+    void endPart(Place place);
     /// Keeps `value` unless it is longer than any real one.
     bool keep(std::string& target, string_t& value, std::size_t longest);
 
     const Document document_;
+    const Source source_;
     std::string error_;
     std::string type_;
     bool hasObject_ = false;
@@ -95,6 +112,9 @@ class NodeReader final : public nlohmann::json_sax<nlohmann::json> {
     std::size_t skipped_ = 0;    ///< depth inside something that doesn't concern us
     std::string key_;
     std::string addressType_, address_;
+    SliceEndpoint endpoint_;
+    bool hasAddress_ = false;  ///< endpoint_ has one
+    SlicePort port_;
 };
 
 }  // namespace fairlead::kubernetes
