@@ -1,7 +1,7 @@
 #pragma once
 // From the bytes of the Kubernetes API to objects and events. Pure; whatever arrives, nothing here throws or
 // grows beyond a small multiple of kMaxEventSize: the JSON is read as a stream (object_reader.h), nothing is
-// kept of it but the few fields of node.h. Format: one JSON object per line, {"type": …, "object": …} (API
+// kept of it but the few fields of object.h. Format: one JSON object per line, {"type": …, "object": …} (API
 // concepts, "Efficient detection of changes").
 
 #include <compare>

@@ -71,7 +71,7 @@ void enterOwnNetwork() {
     request.ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK;
     check(ioctl(socket.get(), SIOCSIFFLAGS, &request), "SIOCSIFFLAGS");
     // More than a connection may move in one turn.
-    set("tcp_rmem", "4096 1048576 1048576");
+    set("tcp_rmem", "4096 4194304 4194304");
     set("tcp_wmem", "4096 16384 131072");
     // Thousands of connections a second leave as many in TIME_WAIT.
     set("tcp_tw_reuse", "1");
