@@ -48,6 +48,7 @@ std::string brief(const std::string& help) {
 /// The pattern of a case in bash and zsh: each of an option's names behind the place it belongs to.
 std::string patternOf(const OptionInfo& option, const std::string& place) {
     std::vector<std::string> patterns;
+    patterns.reserve(option.names.size());
     for (const std::string& name : option.names)
         patterns.push_back(quoted(place + " " + name));
     return joined(patterns, "|");
@@ -217,6 +218,7 @@ std::string fishCompletion(const CommandInfo& program) {
         std::string here = within;
         if (!command.children.empty()) {
             std::vector<std::string> names;
+            names.reserve(command.children.size());
             for (const CommandInfo& child : command.children)
                 names.push_back(child.name);
             const std::string none = "not __fish_seen_subcommand_from " + joined(names, " ");
