@@ -1,5 +1,5 @@
-// Linked into every program of a coverage build, with -Wl,--wrap: the counts are written at exit(), and a process that
-// was forked to be a guardian or a test's host ends by _exit() or _Exit(), as it must.
+// Linked into every program of a coverage build, with -Wl,--wrap: the counts are written at exit(), and a
+// process that was forked to be a guardian or a test's host ends by _exit() or _Exit(), as it must.
 
 extern "C" {
 

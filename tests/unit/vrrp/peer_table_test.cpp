@@ -1,8 +1,8 @@
-#include "agent/vrrp/peers.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
+
+#include "agent/vrrp/peers.h"
 
 namespace fairlead::vrrp {
 namespace {
