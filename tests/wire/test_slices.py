@@ -66,6 +66,7 @@ def test_who_stops_in_good_order_leaves_the_slice_and_cuts_nobody(site):
         before = site.connections(site.second)
         # As an API server does on SIGTERM: out of the slice and not ready, but alive.
         site.servers[1].tell("readyz", status=500)
+        site.lab.wait_for(lambda: site.agent.backends()[site.second] == "draining", 5, "the drain")
         site.tell_slice(site.hosts[0].address)
         site.lab.wait_for(lambda: site.agent.status()["kubernetes"]["nodes"] == 1 and site.agent.backends().get(site.second) == "draining", 10, "the drain of who has left")
         time.sleep(1.5)  # Nothing to await: that it is longer than a Node would be held.
