@@ -92,7 +92,7 @@ run_oldest() {
     server=$cache/bin/kube-apiserver-$version
     tests/setup.sh oldest && cmake --preset release >/dev/null &&
         cmake --build --preset release --target fairlead -- -j "$jobs" &&
-        KUBE_APISERVER=$server system_tests release 1 tests/cluster/test_kubeadm_sequence.py tests/cluster/test_slices.py
+        KUBE_APISERVER=$server system_tests release 1 tests/cluster/test_kubeadm_sequence.py tests/cluster/test_endpoint_slices.py
 }
 # The image by its Dockerfile, run as its pod by podman (docs/image.md).
 run_image() { tests/setup.sh image && system_tests release 1 tests/image; }
