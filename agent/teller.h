@@ -23,10 +23,6 @@ class Teller {
                     std::initializer_list<logging::Field> fields) const {
         sink_(level, component, message, {fields.begin(), fields.size()});
     }
-    void operator()(logging::Level level, std::string_view component, std::string_view message,
-                    std::span<const logging::Field> fields) const {
-        sink_(level, component, message, fields);
-    }
 
   private:
     Sink sink_;

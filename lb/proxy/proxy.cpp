@@ -51,17 +51,9 @@ struct Proxy::Impl {
     };
     std::vector<Opened> opened;
     void adopt(const ProxyOptions& options) {
-        shared.live.algorithm = options.algorithm;
-        shared.live.connectTimeout = options.connectTimeout;
-        shared.live.idleTimeout = options.idleTimeout;
-        shared.live.preferLocal = options.preferLocal;
-        shared.live.slowStart = options.slowStart;
-        shared.live.rebalanceRate = options.rebalance.rate;
-        shared.live.rebalanceTolerance = options.rebalance.tolerance;
-        shared.live.rebalanceIdle = options.rebalance.idle;
         ProxyOptions resolved = options;
         resolved.workers = shared.options.workers;
-        shared.live.maxConnections = connectionLimit(resolved);
+        shared.live.adopt(options, connectionLimit(resolved));
         // Once made it stays, because a worker may be about to use it.
         if (options.accessLog && accessSink && !access)
             access = std::make_unique<AccessQueue>(accessSink, shared.sink);

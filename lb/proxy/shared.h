@@ -26,6 +26,18 @@ struct LiveOptions {
     std::atomic<std::uint32_t> rebalanceTolerance;
     std::atomic<std::chrono::milliseconds> rebalanceIdle;
 
+    /// Any thread; each worker sees it at its next look. `most`: connections, resolved.
+    void adopt(const ProxyOptions& options, std::uint32_t most) {
+        algorithm = options.algorithm;
+        connectTimeout = options.connectTimeout;
+        idleTimeout = options.idleTimeout;
+        maxConnections = most;
+        preferLocal = options.preferLocal;
+        slowStart = options.slowStart;
+        rebalanceRate = options.rebalance.rate;
+        rebalanceTolerance = options.rebalance.tolerance;
+        rebalanceIdle = options.rebalance.idle;
+    }
     [[nodiscard]] RebalanceOptions rebalance() const {
         return {.rate = rebalanceRate, .tolerance = rebalanceTolerance, .idle = rebalanceIdle};
     }

@@ -85,18 +85,6 @@ void requireNoConnections() {
         require(!isConnection(std::stoi(entry.path().filename())), "a socket was left open");
 }
 
-void adopt(lb::ProxyShared& shared, const lb::ProxyOptions& options) {
-    shared.live.algorithm = options.algorithm;
-    shared.live.connectTimeout = options.connectTimeout;
-    shared.live.idleTimeout = options.idleTimeout;
-    shared.live.maxConnections = options.maxConnections;
-    shared.live.preferLocal = options.preferLocal;
-    shared.live.slowStart = options.slowStart;
-    shared.live.rebalanceRate = options.rebalance.rate;
-    shared.live.rebalanceTolerance = options.rebalance.tolerance;
-    shared.live.rebalanceIdle = options.rebalance.idle;
-}
-
 }  // namespace
 
 Scene::Scene(const lb::ProxyOptions& options, LateSyns& syns)
@@ -123,7 +111,7 @@ void Scene::begin(std::vector<Descriptor> listeners) {
     auto instance = std::make_unique<Instance>();
     Instance& made = *instance;
     made.shared.options = options_;
-    adopt(made.shared, options_);
+    made.shared.live.adopt(options_, options_.maxConnections);
     made.shared.sink = [](const lb::Event&) {};
     made.shared.suspect = [this, &made](const Endpoint& backend, lb::Suspicion kind) {
         made.suspicions.push_back({.backend = backend, .kind = kind, .when = now_});
@@ -399,7 +387,7 @@ void Scene::reconfigure(const lb::ProxyOptions& options) {
     rebalances_ = rebalances_ || options.rebalance.rate > 0;
     if (options.idleTimeout.count() > 0) leastIdle_ = std::min(leastIdle_, options.idleTimeout);
     for (const auto& instance : instances_) {
-        adopt(instance->shared, options_);
+        instance->shared.live.adopt(options_, options_.maxConnections);
         instance->worker->wakeUp();
     }
 }
