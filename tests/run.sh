@@ -2,7 +2,7 @@
 # Everything that must pass before a change lands, on a bare Debian 12 as root. It installs what it needs.
 #
 #   tests/run.sh              what must pass, some 45 minutes on two cores the first time
-#   tests/run.sh unit system  only the steps named; there are also tidy, fuzz, simulate, image, chaos, soak,
+#   tests/run.sh unit system  only the steps named; there are also fuzz, simulate, image, chaos, soak,
 #                             sabotage, oldest, system-asan, system-tsan, cppcheck, valgrind, mutation and coverage
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
@@ -17,8 +17,8 @@ export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
 
-# What runs without being named. The rest (see the functions below) is run by name: it takes long, or isn't clean everywhere yet (tidy).
-all_steps=(setup format build unit cppcheck valgrind fuzz-packets asan tsan system demo)
+# What runs without being named. The rest (see the functions below) is run by name: it takes long, or it is for a change of one part.
+all_steps=(setup format build unit cppcheck valgrind fuzz-packets asan tsan system demo tidy)
 # What others need not wait for: named behind `build`, it begins then and has what time they leave, for much of what they do is waiting.
 beside=(tidy)
 

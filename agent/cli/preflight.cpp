@@ -40,12 +40,13 @@ int preflight(const ConfigurationFlags& flags, const preflight::PairOptions& pai
         return kWrong;
     }
     preflight::Findings findings;
-    for (const std::string& warning : derived->warnings)
+    for (const std::string& warning : derived->warnings) {
         findings.push_back({.severity = preflight::Severity::Warning,
                             .id = "configuration",
                             .what = warning,
                             .why = {},
                             .fix = {}});
+    }
     const bool agentRuns = control::ask(derived->configuration.vrrp.virtualRouterId, "status").ok;
     preflight::checkHost(derived->configuration, agentRuns, findings);
     preflight::checkKernel(derived->configuration, kernelOptions(derived->configuration), findings);

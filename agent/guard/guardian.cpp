@@ -61,9 +61,9 @@ int settle(int keep) {
     const int kept = moved >= 0 ? moved : keep;
     dropDescriptors(kept);
     [[maybe_unused]] const int left = chdir("/");
-    if (const Descriptor score(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score)
-        [[maybe_unused]]
-        const ssize_t written = write(score.get(), "-1000", 5);
+    if (const Descriptor score(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); score) {
+        [[maybe_unused]] const ssize_t written = write(score.get(), "-1000", 5);
+    }
     static_cast<void>(net::makeRealtime());
     // To take an address away and to speak for the agent; the last one keeps locked memory from being
     // limited.
@@ -75,8 +75,9 @@ int settle(int keep) {
 /// One line, to a stderr that may be a pipe whose reader is stuck.
 void writeLine(const std::string& line) {
     pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
-    if (poll(&ready, 1, kStderrPatience) == 1) [[maybe_unused]]
-        const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+    if (poll(&ready, 1, kStderrPatience) == 1) {
+        [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+    }
 }
 
 std::string describe(const std::string& cause, const std::vector<Outcome>& outcomes, logging::Format format) {

@@ -86,7 +86,7 @@ std::string watchListPath(const Collection& collection, int seconds) {
 }
 
 Right watchRight(Source source) {
-    if (source == Source::Nodes) return {.verb = "watch", .resource = "nodes", .space = ""};
+    if (source == Source::Nodes) return {.verb = "watch", .resource = "nodes", .space = "", .group = ""};
     return {.verb = "watch", .resource = "endpointslices", .space = "default", .group = kGroup};
 }
 

@@ -36,10 +36,10 @@ std::string watchListPath(const Collection& collection, int seconds);
 
 /// What a SelfSubjectAccessReview is asked about.
 struct Right {
-    std::string verb;        ///< "watch"
-    std::string resource;    ///< "nodes"
-    std::string space;       ///< the namespace; empty: cluster-wide
-    std::string group = "";  ///< of the API; empty: the core
+    std::string verb;      ///< "watch"
+    std::string resource;  ///< "nodes"
+    std::string space;     ///< the namespace; empty: cluster-wide
+    std::string group;     ///< of the API; empty: the core
 };
 /// That to watch the source.
 Right watchRight(Source source);

@@ -122,7 +122,7 @@ std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional
             }
             return stream.failed;
         }
-        silence = stream.silent ? stream.failed->cause : "";
+        silence = stream.silent && stream.failed ? stream.failed->cause : "";
         if (stream.expired) {
             listener_.onRelist("the watch's resourceVersion is too old");
             // Once is everyday, again and again is a server that is out of its mind.
@@ -135,9 +135,10 @@ std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional
         }
         // The server ended the watch in good order, as it does every few minutes, or has never had anything
         // to say: the moment to try for better.
-        if (listener_.betterIdentityMayWork())
+        if (listener_.betterIdentityMayWork()) {
             return Outcome{.kind = Kind::Renewed,
                            .cause = "one before this in the list may have its rights by now"};
+        }
         if (took < kShortWatch) listener_.pause(kShortWatch);
         if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
     }

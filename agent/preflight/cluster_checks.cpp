@@ -90,7 +90,8 @@ void checkRights(const config::Configuration& configuration, const kubernetes::I
                         .fix = grant},
                        findings);
             if (!wanted.events || configuration.vip.addresses.empty()) return;
-            checkRight(client, identity.file, {.verb = "create", .resource = "events", .space = "default"},
+            checkRight(client, identity.file,
+                       {.verb = "create", .resource = "events", .space = "default", .group = ""},
                        {.severity = Severity::Note,
                         .why = "moves of the VIP are not told by Events; nothing else is missing",
                         .fix = grant + "; or backends.kubernetes.events: false"},

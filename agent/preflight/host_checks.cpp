@@ -22,18 +22,18 @@ namespace {
 
 void checkCapabilities(Findings& findings) {
     struct Need {
-        int capability;
         const char* name;
-        Severity severity;
         const char* why;
+        int capability;
+        Severity severity;
     };
     const Need needs[] = {
-        {CAP_NET_ADMIN, "CAP_NET_ADMIN", Severity::Error, "the VIP can't be put on the interface"},
-        {CAP_NET_RAW, "CAP_NET_RAW", Severity::Error, "VRRP can't be spoken"},
-        {CAP_SYS_NICE, "CAP_SYS_NICE", Severity::Warning,
-         "on a busy host the election may come late, and the VIP move"},
-        {CAP_IPC_LOCK, "CAP_IPC_LOCK", Severity::Warning,
-         "the election's memory may be swapped out, and the VIP move"},
+        {"CAP_NET_ADMIN", "the VIP can't be put on the interface", CAP_NET_ADMIN, Severity::Error},
+        {"CAP_NET_RAW", "VRRP can't be spoken", CAP_NET_RAW, Severity::Error},
+        {"CAP_SYS_NICE", "on a busy host the election may come late, and the VIP move", CAP_SYS_NICE,
+         Severity::Warning},
+        {"CAP_IPC_LOCK", "the election's memory may be swapped out, and the VIP move", CAP_IPC_LOCK,
+         Severity::Warning},
     };
     for (const Need& need : needs) {
         if (net::hasCapability(need.capability)) continue;

@@ -51,7 +51,7 @@ class Listener {
         interface_ = *read;
         if (const std::string fault = interface_.fault(configuration_.vip.interface, router_); !fault.empty())
             return error(fault);
-        net::VrrpSocket socket(configuration_.vip.interface, interface_.link.index, router_);
+        const net::VrrpSocket socket(configuration_.vip.interface, interface_.link.index, router_);
         net::ClaimWatch claims(configuration_.vip.interface, interface_.link.index, router_.addresses);
         probe();
         const auto ends = Clock::now() + listeningTime(router_);

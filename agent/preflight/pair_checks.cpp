@@ -102,6 +102,7 @@ class Pairing {
             outcome_.peerPort = router_.peerPort;
         } catch (const std::runtime_error&) {
             // An agent of this host has it, or another program, which is a finding of the host's checks.
+            udp_.reset();
         }
     }
 
@@ -112,7 +113,7 @@ class Pairing {
                         .clock = std::chrono::duration_cast<std::chrono::milliseconds>(
                             std::chrono::system_clock::now().time_since_epoch()),
                         .heard = {heard_.begin(), heard_.end()}};
-        if (udp_) sendByUdp(encode(probe));
+        if (udp_) sendByUdp(*udp_, encode(probe));
         for (const bool large : {false, true}) {
             probe.large = large;
             const auto message = encode(probe, large && room > header ? room - header : 0);
@@ -127,14 +128,14 @@ class Pairing {
     }
 
     /// As the messages between peers go.
-    void sendByUdp(std::span<const std::uint8_t> message) const {
+    void sendByUdp(const net::PeerSocket& socket, std::span<const std::uint8_t> message) const {
         if (!outcome_.unicast) {
             [[maybe_unused]] const auto sent =
-                udp_->send(message, source_, vrrp::multicastGroup(router_.ipv6()));
+                socket.send(message, source_, vrrp::multicastGroup(router_.ipv6()));
             return;
         }
         for (const auto& [host, peer] : outcome_.peers) {
-            [[maybe_unused]] const auto sent = udp_->send(message, source_, host);
+            [[maybe_unused]] const auto sent = socket.send(message, source_, host);
         }
     }
 

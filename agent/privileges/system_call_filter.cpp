@@ -45,6 +45,7 @@ int addRule(scmp_filter_ctx filter, const Allowed& rule) {
     if (number == __NR_SCMP_ERROR) return -ENOSYS;
     if (number < 0) return 0;  // another architecture's
     std::vector<scmp_arg_cmp> conditions;
+    conditions.reserve(rule.when.size());
     for (const Condition& condition : rule.when) {
         conditions.push_back({.arg = condition.argument,
                               .op = SCMP_CMP_MASKED_EQ,

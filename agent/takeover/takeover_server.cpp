@@ -52,37 +52,36 @@ void TakeoverServer::accept() {
             if (successor_ || !control::trusted(fd)) {
                 ::close(fd);
             } else {
-                successor_.emplace(listener_.get_executor(), fd);
-                awaitMessage();
+                awaitMessage(successor_.emplace(listener_.get_executor(), fd));
             }
         }
         accept();
     });
 }
 
-void TakeoverServer::awaitMessage() {
+void TakeoverServer::awaitMessage(stream_descriptor& successor) {
     timer_.expires_after(kStepPatience);
     timer_.async_wait([this](const error_code& error) {
         if (error || !successor_) return;
         logging::warning("agent", "an agent that wanted to take over went silent; going on");
         dropSuccessor();
     });
-    successor_->async_wait(stream_descriptor::wait_read, [this](const error_code& error) {
-        if (!error && successor_) received();
+    successor.async_wait(stream_descriptor::wait_read, [this](const error_code& error) {
+        if (!error && successor_) received(*successor_);
     });
 }
 
-void TakeoverServer::received() {
-    const auto message = receiveMessage(successor_->native_handle());
+void TakeoverServer::received(stream_descriptor& from) {
+    const auto message = receiveMessage(from.native_handle());
     if (!message) {
         logging::warning("agent", "an agent that wanted to take over went away; going on",
                          {{"cause", message.error()}});
         dropSuccessor();
     } else if (message->text == kTake) {
-        offer();
+        offer(from);
     } else if (message->text == kRelease) {
         // Apart from this object, which release() may end.
-        const lb::Descriptor successor(successor_->release());
+        const lb::Descriptor successor(from.release());
         dropSuccessor();
         const auto sent = sendMessage(successor.get(), describe(handlers_.release()));
         if (!sent) logging::warning("agent", "the agent that took over went away", {{"cause", sent.error()}});
@@ -92,7 +91,7 @@ void TakeoverServer::received() {
     }
 }
 
-void TakeoverServer::offer() {
+void TakeoverServer::offer(stream_descriptor& successor) {
     try {
         const std::vector<lb::ListeningSocket> listeners = handlers_.listeners();
         for (std::size_t first = 0; first < listeners.size(); first += kMaxPerMessage) {
@@ -101,13 +100,13 @@ void TakeoverServer::offer() {
             descriptors.reserve(count);
             for (std::size_t i = first; i < first + count; ++i)
                 descriptors.push_back(listeners[i].socket.get());
-            const auto sent = sendMessage(successor_->native_handle(),
+            const auto sent = sendMessage(successor.native_handle(),
                                           describeListeners(listeners, first, count), descriptors);
             if (!sent) throw std::runtime_error(sent.error());
         }
-        const auto sent = sendMessage(successor_->native_handle(), kComplete);
+        const auto sent = sendMessage(successor.native_handle(), kComplete);
         if (!sent) throw std::runtime_error(sent.error());
-        awaitMessage();
+        awaitMessage(successor);
     } catch (const std::exception& error) {
         logging::warning("agent", "cannot offer the listeners to an agent that wants to take over",
                          {{"cause", error.what()}});

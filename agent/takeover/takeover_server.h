@@ -33,9 +33,9 @@ class TakeoverServer {
 
   private:
     void accept();
-    void awaitMessage();
-    void received();
-    void offer();
+    void awaitMessage(boost::asio::posix::stream_descriptor& successor);
+    void received(boost::asio::posix::stream_descriptor& from);
+    void offer(boost::asio::posix::stream_descriptor& successor);
     void dropSuccessor();
 
     Handlers handlers_;

@@ -34,7 +34,7 @@ void Picker::adopt(SnapshotPtr snapshot, TimePoint now) {
     for (const std::size_t index : snapshot_->usable) {
         const SnapshotEntry& entry = snapshot_->entries[index];
         if (entry.local && options_.preferLocal && !snapshot_->fallOpen) local_.push_back(index);
-        if (share(index, now) < 1.0) {
+        if (entry.returned && share(index, now) < 1.0) {
             warmUntil_ = std::max(warmUntil_, *entry.returned + options_.slowStart);
         } else {
             settled.push_back(index);

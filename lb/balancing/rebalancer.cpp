@@ -80,7 +80,7 @@ std::vector<Rebalancer::Shed> Rebalancer::due(const OpenConnections& open, TimeP
         stop();
         return {};
     }
-    for (double left = std::min(std::floor(budget_), missing); left >= 1.0; left -= 1.0) {
+    for (auto left = static_cast<std::uint64_t>(std::min(budget_, missing)); left > 0; --left) {
         const auto fullest = std::max_element(
             loads.begin(), loads.end(), [](const Load& a, const Load& b) { return a.left() < b.left(); });
         if (fullest->left() < part + 1.0) break;

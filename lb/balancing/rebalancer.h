@@ -52,7 +52,7 @@ class Rebalancer {
 
   private:
     RebalanceOptions options_;
-    std::chrono::milliseconds slowStart_;
+    std::chrono::milliseconds slowStart_{0};
     unsigned workers_;
     double ratePerStep_ = 0;
     double budget_ = 0;  ///< connections that may be closed

@@ -17,6 +17,7 @@ class NatRuleset final : public Ruleset {
 
     [[nodiscard]] std::vector<std::string> families() const override {
         std::vector<std::string> words;
+        words.reserve(families_.size());
         for (const Family family : families_)
             words.emplace_back(rules::word(family));
         return words;

@@ -37,8 +37,9 @@ std::vector<std::string> slots(const KernelOptions& options, Family family, cons
         owners.push_back({.name = toString(backend), .usable = entry.usable});
     }
     if (!byHash(options)) return rules::turns(backends);
-    std::vector<std::string> elements;
     const std::vector<std::uint32_t> table = bucketTable(owners, kNatBuckets);
+    std::vector<std::string> elements;
+    elements.reserve(table.size());
     for (std::size_t bucket = 0; bucket < table.size(); ++bucket)
         elements.push_back(std::to_string(bucket) + " : " + rules::element(backends[table[bucket]]));
     return elements;

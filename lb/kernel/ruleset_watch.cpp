@@ -22,7 +22,7 @@ constexpr std::size_t aligned(std::size_t length) {
 
 /// A NUL-terminated attribute as text.
 std::string textOf(std::span<const std::uint8_t> value) {
-    std::string text(reinterpret_cast<const char*>(value.data()), value.size());
+    const std::string text(reinterpret_cast<const char*>(value.data()), value.size());
     return text.substr(0, text.find('\0'));
 }
 

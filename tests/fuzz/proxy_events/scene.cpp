@@ -413,6 +413,11 @@ bool Scene::carryOn() {
     return any;
 }
 
+bool Scene::anythingOpen() const {
+    return std::ranges::any_of(instances_,
+                               [](const auto& instance) { return figuresOf(*instance).open > 0; });
+}
+
 bool Scene::settled() const {
     const auto over = [](const auto& each) { return each->peer.over(); };
     return std::ranges::all_of(clients_, over) && std::ranges::all_of(served_, over) &&
@@ -444,8 +449,12 @@ void Scene::finish(bool gracefully) {
     if (gracefully) {
         settle();
         rest();
-        for (const auto& instance : instances_)
-            require(figuresOf(*instance).open == 0, "a connection counts as open");
+        // At its limit a worker accepts only then whoever waited, and has left in the meantime.
+        for (std::size_t waited = 0; anythingOpen() && waited < kMostClients; ++waited) {
+            settle();
+            rest();
+        }
+        require(!anythingOpen(), "a connection counts as open");
     }
     while (!instances_.empty())
         stopOldest();

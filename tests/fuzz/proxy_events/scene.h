@@ -119,6 +119,7 @@ class Scene {
     void turn();
     bool carryOn();
     [[nodiscard]] bool settled() const;
+    [[nodiscard]] bool anythingOpen() const;
     void settle();
     void rest();
 

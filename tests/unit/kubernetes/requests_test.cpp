@@ -12,9 +12,9 @@ using testing::EndsWith;
 using testing::HasSubstr;
 
 TEST(Requests, AskForARightAndReadTheAnswer) {
-    EXPECT_THAT(accessReview({.verb = "watch", .resource = "nodes", .space = ""}),
+    EXPECT_THAT(accessReview({.verb = "watch", .resource = "nodes", .space = "", .group = ""}),
                 HasSubstr(R"("resourceAttributes":{"resource":"nodes","verb":"watch"})"));
-    EXPECT_THAT(accessReview({.verb = "create", .resource = "events", .space = "default"}),
+    EXPECT_THAT(accessReview({.verb = "create", .resource = "events", .space = "default", .group = ""}),
                 HasSubstr(R"("namespace":"default")"));
     EXPECT_EQ(reviewedAsAllowed(R"({"status":{"allowed":true}})"), true);
     EXPECT_EQ(reviewedAsAllowed(R"({"status":{"allowed":false,"reason":""}})"), false);
