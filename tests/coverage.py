@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Line coverage of the tests that ran in build/coverage, room by room; run by `tests/run.sh coverage`.
+"""Line coverage of the tests that ran in build/asan, room by room; run by `tests/run.sh coverage`.
 
 Cores are the files without socket, thread or clock (docs/architecture.md), which their headers call pure; of them 95 %
 of the lines must have run, of the whole 85 %, else it ends with 1. Files below their mark are listed with their lines
@@ -21,7 +21,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.join(ROOT, "build/coverage")
+BUILD = os.path.join(ROOT, "build/asan")
 CORE, WHOLE = 95.0, 85.0
 # Rooms without an edge, and files that are cores although their header doesn't call itself pure.
 CORES = [
@@ -104,7 +104,7 @@ def main():
     options = parser.parse_args()
     files = {path: lines for path, lines in measured().items() if lines}
     if not files:
-        sys.exit("no test has run in build/coverage")
+        sys.exit("no test has run in build/asan")
     counts = {path: (sum(1 for times in lines.values() if times), len(lines)) for path, lines in files.items()}
     rooms = collections.defaultdict(list)
     for path in counts:

@@ -3,7 +3,7 @@
 #
 #   tests/run.sh              what must pass, some 45 minutes on two cores the first time
 #   tests/run.sh unit system  only the steps named; there are also fuzz, simulate, image, chaos, soak,
-#                             sabotage, oldest, system-asan, system-tsan, cppcheck, valgrind, mutation and coverage
+#                             sabotage, oldest, system-asan, system-tsan and mutation
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
 set -uo pipefail
@@ -18,7 +18,7 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
 
 # What runs without being named. The rest (see the functions below) is run by name: it takes long, or it is for a change of one part.
-all_steps=(setup format build unit cppcheck valgrind fuzz-packets asan tsan system demo tidy)
+all_steps=(setup format build unit cppcheck valgrind fuzz-packets asan coverage tsan system demo tidy)
 # What others need not wait for: named behind `build`, it begins then and has what time they leave, for much of what they do is waiting.
 beside=(tidy)
 
@@ -35,7 +35,17 @@ run_format() { sources | xargs clang-format-19 --dry-run -Werror; }
 run_build() { build_preset release; }
 run_unit() { unit_tests release; }
 run_tidy() { build_preset release >/dev/null && tests/tidy.py; }
-run_asan() { unit_tests asan; }
+# The same build counts the lines that run (docs/testing.md).
+run_asan() {
+    build_preset asan || return 1
+    find build/asan -name '*.gcda' -delete
+    ctest --test-dir build/asan --output-on-failure --no-tests=error -j "$jobs" && tests/coverage.py --cores
+}
+# Of the whole: by these system tests as well, which meet AddressSanitizer, too.
+run_coverage() {
+    [[ " ${steps[*]} " = *" asan "* ]] || run_asan || return 1
+    system_tests asan 3 tests/wire/test_{operating,reload,preflight}.py && tests/coverage.py
+}
 run_tsan() { unit_tests tsan; }
 # Each parser, and the proxy's events, from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them
 # (vrrp_packet, config, …).
@@ -101,7 +111,7 @@ run_demo() { tests/demo.sh; }
 run_chaos() { tests/chaos/chaos.py --faults "${CHAOS_FAULTS:-500}" --minutes "${CHAOS_MINUTES:-60}"; }
 run_soak() { tests/chaos/soak.py --minutes "${SOAK_MINUTES:-120}" --output "$logs/soak"; }
 run_sabotage() { tests/chaos/sabotage.py; }
-# The four below: docs/testing.md.
+# The three below: docs/testing.md.
 run_cppcheck() {
     tests/setup.sh analysis &&
         cppcheck --std=c++20 --language=c++ --enable=warning,performance,portability --inline-suppr --quiet \
@@ -122,19 +132,6 @@ run_valgrind() {
 run_mutation() {
     cmake --preset release >/dev/null && cmake --build --preset release --target vrrp_test -- -j "$jobs" && tests/mutation.py
 }
-# Line coverage by the unit tests and a choice of system tests; without these with COVERAGE_SYSTEM=none. The simulations of
-# the election look for rare orders of events rather than for lines, and take an unoptimised build very long.
-run_coverage() {
-    local system=(tests/wire/test_{election,balancer,admin_access,operating,reload,takeover,preflight,dsr,nat,nat_restarts,hmac,blackout,command_line}.py tests/cluster)
-    build_preset coverage || return 1
-    find build/coverage -name '*.gcda' -delete
-    ctest --test-dir build/coverage --output-on-failure --no-tests=error -j "$jobs" \
-        --exclude-regex '^vrrp\.(Simulation|Exploration)' || return 1
-    tests/coverage.py --cores || return 1
-    [ "${COVERAGE_SYSTEM:-}" != none ] || return 0
-    system_tests coverage 3 "${system[@]}" && tests/coverage.py
-}
-
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=("${all_steps[@]}")
 for step in "${steps[@]}"; do

@@ -7,7 +7,7 @@
 #   tests/setup.sh packages    of `test`, the packages alone
 #   tests/setup.sh apiserver   of `test`, the kube-apiserver alone
 #   tests/setup.sh kubeadm     of `test`, kubeadm alone
-#   tests/setup.sh analysis    for the steps coverage, cppcheck and valgrind of tests/run.sh
+#   tests/setup.sh analysis    for the steps cppcheck and valgrind of tests/run.sh
 #   tests/setup.sh oldest      the kube-apiserver of Kubernetes 1.20, for tests/cluster with KUBE_APISERVER
 #   tests/setup.sh image       for tests/image: podman, and debian:bookworm-slim as its base image
 #

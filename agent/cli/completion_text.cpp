@@ -1,5 +1,7 @@
 #include "agent/cli/completion_text.h"
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <functional>
 
 namespace fairlead::cli {
@@ -13,13 +15,6 @@ void visit(const CommandInfo& command, const std::string& before, const Visit& e
     each(command, place);
     for (const CommandInfo& child : command.children)
         visit(child, place, each);
-}
-
-std::string joined(const std::vector<std::string>& words, const std::string& separator) {
-    std::string text;
-    for (const std::string& word : words)
-        text += (text.empty() ? "" : separator) + word;
-    return text;
 }
 
 /// For bash, zsh and fish alike; fish knows no other escapes inside single quotes than these two.
@@ -51,7 +46,7 @@ std::string patternOf(const OptionInfo& option, const std::string& place) {
     patterns.reserve(option.names.size());
     for (const std::string& name : option.names)
         patterns.push_back(quoted(place + " " + name));
-    return joined(patterns, "|");
+    return boost::algorithm::join(patterns, "|");
 }
 
 /// What leads from one command to the next.
@@ -60,7 +55,7 @@ std::string descents(const CommandInfo& program) {
     visit(program, "", [&](const CommandInfo& command, const std::string& place) {
         if (&command != &program) places.push_back(quoted(place));
     });
-    return joined(places, "|");
+    return boost::algorithm::join(places, "|");
 }
 
 bool takesFiles(const CommandInfo& command) {
@@ -93,7 +88,8 @@ std::string valueCases(const CommandInfo& program, const ValueSyntax& syntax) {
         for (const OptionInfo& option : command.options) {
             if (option.positional || option.value == OptionInfo::Value::None) continue;
             std::string act = ":";
-            if (option.value == OptionInfo::Value::Choice) act = syntax.choose(joined(option.choices, " "));
+            if (option.value == OptionInfo::Value::Choice)
+                act = syntax.choose(boost::algorithm::join(option.choices, " "));
             if (option.value == OptionInfo::Value::File) act = syntax.files;
             cases += syntax.begin + patternOf(option, place) + ") " + act + "; return ;;\n";
         }
@@ -120,7 +116,7 @@ std::string bashCompletion(const CommandInfo& program) {
             if (!option.positional)
                 candidates.insert(candidates.end(), option.names.begin(), option.names.end());
         }
-        words += "        " + quoted(place) + ") words=" + quoted(joined(candidates, " "));
+        words += "        " + quoted(place) + ") words=" + quoted(boost::algorithm::join(candidates, " "));
         if (takesFiles(command)) words += "; files=yes";
         words += " ;;\n";
     });
@@ -221,7 +217,7 @@ std::string fishCompletion(const CommandInfo& program) {
             names.reserve(command.children.size());
             for (const CommandInfo& child : command.children)
                 names.push_back(child.name);
-            const std::string none = "not __fish_seen_subcommand_from " + joined(names, " ");
+            const std::string none = "not __fish_seen_subcommand_from " + boost::algorithm::join(names, " ");
             here = within.empty() ? none : within + "; and " + none;
         }
         for (const CommandInfo& child : command.children) {
@@ -240,7 +236,7 @@ std::string fishCompletion(const CommandInfo& program) {
                     break;
                 case OptionInfo::Value::Choice:
                     line += std::string(option.positional ? "" : " -x") + " -a " +
-                            quoted(joined(option.choices, " "), true);
+                            quoted(boost::algorithm::join(option.choices, " "), true);
                     break;
                 case OptionInfo::Value::File:
                     line += option.positional ? " -F" : " -r -F";

@@ -1,5 +1,7 @@
 #include "agent/cli/manual_text.h"
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <sstream>
 
 #include "agent/config/keys.h"
@@ -116,13 +118,6 @@ void addKey(std::string& text, const K& key, const std::string& byDefault) {
     text += "\n";
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-    std::string result;
-    for (const std::string& text : texts)
-        result += (result.empty() ? "" : ", ") + text;
-    return result;
-}
-
 }  // namespace
 
 std::string manualPage(const CommandInfo& program) {
@@ -146,11 +141,11 @@ std::string manualPage(const CommandInfo& program) {
         bold("--config") + "), and flags that override it. Flags of lists are given once for each entry.\n";
     const config::Configuration defaults = config::defaults();
     for (const config::Key& key : config::keys())
-        addKey(text, key, key.secret ? "" : joined(key.get(defaults)));
+        addKey(text, key, key.secret ? "" : boost::algorithm::join(key.get(defaults), ", "));
     text += ".SS checks\nA list, in a file only; of each entry:\n";
     const config::CheckDraft check;
     for (const config::CheckKey& key : config::checkKeys())
-        addKey(text, key, joined(key.get(check)));
+        addKey(text, key, boost::algorithm::join(key.get(check), ", "));
     text +=
         ".SH EXIT STATUS\n"
         ".TP\n0\ndone\n.TP\n1\nthe input or the state is wrong; standard error says how in one line for each "

@@ -1,5 +1,7 @@
 #include "agent/config/parse.h"
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -17,13 +19,6 @@ constexpr std::size_t kMostErrors = 50;
 std::string shown(const std::string& name) {
     const std::string text = quoted(name);
     return text.substr(1, text.size() - 2);
-}
-
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const std::string& word : words)
-        text += (text.empty() ? "" : ", ") + word;
-    return text;
 }
 
 /// The words that may stand right under `prefix` ("" or "vip.") in a table of keys.
@@ -151,8 +146,9 @@ class Parser {
             } else if (value.kind == YamlNode::Kind::Map) {
                 readMap(table, target, value, inside + name.text + ".", path + ".");
             } else if (value.kind != YamlNode::Kind::Null) {  // a section of which all is commented out
-                fail(at(name.line), path + ": must hold keys of its own (" +
-                                        joined(namesUnder(table, inside + name.text + ".")) + ")");
+                fail(at(name.line),
+                     path + ": must hold keys of its own (" +
+                         boost::algorithm::join(namesUnder(table, inside + name.text + "."), ", ") + ")");
             }
         }
     }
@@ -165,7 +161,7 @@ class Parser {
         for (const auto& key : table) {
             if (key.path.ends_with("." + name)) return "did you mean " + std::string(key.path) + "?";
         }
-        return "there are " + joined(known);
+        return "there are " + boost::algorithm::join(known, ", ");
     }
 
     template <typename Target>
@@ -223,7 +219,8 @@ class Parser {
             const std::string path = "checks[" + std::to_string(i) + "]";
             setOrigin(path, at(item.line));
             if (item.kind != YamlNode::Kind::Map) {
-                fail(at(item.line), path + ": must hold keys (" + joined(namesUnder(checkKeys(), "")) + ")");
+                fail(at(item.line), path + ": must hold keys (" +
+                                        boost::algorithm::join(namesUnder(checkKeys(), ""), ", ") + ")");
                 continue;
             }
             CheckDraft draft;

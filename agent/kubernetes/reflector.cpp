@@ -8,7 +8,6 @@
 #include <mutex>
 #include <optional>
 #include <random>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -18,6 +17,7 @@
 #include "agent/kubernetes/file_watch.h"
 #include "agent/kubernetes/kubeconfig.h"
 #include "agent/kubernetes/member_store.h"
+#include "agent/kubernetes/membership.h"
 #include "agent/kubernetes/requests.h"
 #include "agent/kubernetes/session.h"
 #include "agent/kubernetes/tls.h"
@@ -32,10 +32,6 @@ using Clock = std::chrono::steady_clock;
 using Kind = Outcome::Kind;
 
 constexpr const char* kComponent = "kubernetes";
-/// As many as the cache takes. Each is probed.
-constexpr std::size_t kMostMembers = 1000;
-/// Lines about what makes no backend, at once.
-constexpr std::size_t kMostSaid = 20;
 
 void append(std::string& causes, const std::string& cause) {
     // Two identities that fail alike are said once.
@@ -51,6 +47,7 @@ struct Reflector::Impl : SessionListener {
           onMembers(std::move(members)),
           otherServers(std::move(others)),
           store({.source = options.source, .ipv6 = options.ipv6, .port = options.port, .vips = options.vips}),
+          membership(options.source, options.nodeSelector),
           files([this] { return lookAtFiles(); }, options.lookInterval) {
         status.source = options.source;
     }
@@ -282,49 +279,12 @@ struct Reflector::Impl : SessionListener {
         }
     }
 
-    /// Hands the members over if they changed. An empty list is a mistake somewhere (a selector, rights, a
-    /// label lost in an upgrade) far more often than a cluster without control plane, and so is one of
-    /// thousands.
     void publish() {
         {
             const std::lock_guard lock(mutex);
             status.nodes = store.hosts();
         }
-        auto [members, skipped] = store.backends();
-        tellSkipped(skipped);
-        const std::string oddity =
-            members.empty() ? "the API names no control-plane host; keeping the backends known so far"
-            : members.size() > kMostMembers
-                ? "the API names too many hosts to be a control plane; keeping the backends known so far"
-                : "";
-        if (oddity != std::exchange(lastOddity, oddity) && !oddity.empty()) {
-            logging::warning(kComponent, oddity,
-                             {{"source", things},
-                              {"selector", options.source == Source::Nodes ? options.nodeSelector : ""},
-                              {"nodes", std::uint64_t(store.hosts())}});
-        }
-        if (!oddity.empty() || members == lastMembers) return;
-        lastMembers = members;
-        onMembers(std::move(members));
-    }
-
-    /// Each reason once, and of very many the first ones.
-    void tellSkipped(const std::vector<std::string>& skipped) {
-        std::set<std::string> now(skipped.begin(), skipped.end());
-        std::size_t said = 0;
-        for (const std::string& reason : now) {
-            if (lastSkipped.contains(reason)) continue;
-            if (said++ == kMostSaid) {
-                logging::warning(kComponent, "more " + things + " make no backend",
-                                 {{"nodes", std::uint64_t(now.size())}});
-                break;
-            }
-            logging::warning(
-                kComponent,
-                options.source == Source::Nodes ? "a Node makes no backend" : "an endpoint makes no backend",
-                {{"cause", reason}});
-        }
-        lastSkipped = std::move(now);
+        if (auto members = membership.changed(store)) onMembers(std::move(*members));
     }
 
     // ---- stopping
@@ -362,14 +322,12 @@ struct Reflector::Impl : SessionListener {
 
     // The reflector's thread only.
     MemberStore store;
+    Membership membership;
     WorkingServer trying;
     bool betterDenied = false;  ///< an identity before the one in use was refused
     std::string lastNotice;
-    std::vector<lb::Backend> lastMembers;
-    std::set<std::string> lastSkipped;
     std::string lastGoodServer;
     ChangeLog changes;
-    std::string lastOddity;
     std::mt19937 random{std::random_device{}()};
     std::uniform_real_distribution<double> chance{0.0, 1.0};
 

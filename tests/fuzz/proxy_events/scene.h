@@ -27,6 +27,14 @@ inline constexpr std::size_t kBackends = 4;
 inline constexpr std::uint16_t kFirstPort = 7001;
 inline constexpr std::uint16_t kLastPort = kFirstPort + kBackends - 1;
 
+/// Rounds in which nothing happened, before it counts as hanging. Behind the first few each one waits a
+/// little, since some of TCP's timers run in real time: 200 ms for an acknowledgement at the most.
+inline constexpr int kIdleRounds = 4000;
+inline constexpr unsigned kPause = 300;  ///< µs
+
+/// Of this process.
+std::size_t openDescriptors();
+
 class Scene {
   public:
     /// Within enterOwnNetwork(); `syns` captures kFirstPort to kLastPort. All backends that can be reached

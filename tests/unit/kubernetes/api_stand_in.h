@@ -21,20 +21,12 @@
 #include <thread>
 #include <vector>
 
+#include "tests/unit/await.h"
+
 namespace fairlead::kubernetes {
 
+using test::await;
 using Json = nlohmann::json;
-
-/// Whether `condition` comes true; the limit is only there so that a failing test ends.
-template <typename Condition>
-bool eventually(const Condition& condition, std::chrono::seconds limit = std::chrono::seconds(30)) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
 
 /// A CA, a foreign CA, server certificates and one of a client, made with openssl; and kubeconfigs.
 class Pki {

@@ -62,7 +62,7 @@ TEST_F(EventWriterTest, TellsInOrder) {
     writer.start();
     writer.write(vipMove("first"));
     writer.write(vipMove("second"));
-    ASSERT_TRUE(eventually([&] { return told(api) == 2; }));
+    ASSERT_TRUE(await([&] { return told(api) == 2; }));
     EXPECT_EQ(api.state()["events"][0]["message"], "first");
     EXPECT_EQ(api.state()["events"][1]["message"], "second");
 }
@@ -76,7 +76,7 @@ TEST_F(EventWriterTest, WaitsForAServerAndNeverHoldsUpWhoWrites) {
         writer.write(vipMove(std::to_string(i)));
     reachable_ = true;
     const std::string newest = std::to_string(3 * EventWriter::kMostWaiting - 1);
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         const Json events = api.state()["events"];
         return !events.empty() && events.back()["message"] == newest;
     }));
@@ -99,10 +99,10 @@ TEST_F(EventWriterTest, SaysOnceThatTheRightIsMissingAndGoesOn) {
         writer.start();
         for (int i = 0; i < 3; ++i)
             writer.write(vipMove());
-        EXPECT_TRUE(eventually([&] { return api.requests("/events") == 3; }));
+        EXPECT_TRUE(await([&] { return api.requests("/events") == 3; }));
         api.tell({{"do", "events"}, {"status", 201}});
         writer.write(vipMove());
-        EXPECT_TRUE(eventually([&] { return told(api) == 1; }));
+        EXPECT_TRUE(await([&] { return told(api) == 1; }));
     }
     const std::string log = testing::internal::GetCapturedStderr();
     const auto first = log.find("Events about the VIP are not written");
@@ -125,7 +125,7 @@ TEST_F(EventWriterTest, TellsTheLastOnesWhenItStopsAndDoesNotHangOnThem) {
     EventWriter writer([&] { return working(api); });
     writer.start();
     writer.write(vipMove("never"));
-    ASSERT_TRUE(eventually([&] { return api.requests("/events") == 2; }));
+    ASSERT_TRUE(await([&] { return api.requests("/events") == 2; }));
     const auto begin = std::chrono::steady_clock::now();
     writer.stop(100ms);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);

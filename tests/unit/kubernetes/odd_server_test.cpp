@@ -53,9 +53,9 @@ TEST_F(OddServerTest, AListWithoutEndIsGivenUp) {
     api.tell({{"do", "answer"}, {"verb", "list"}, {"times", 1000}, {"body", page("same", "500-5")}});
     const Reflector& reflector = start(options(api));
     // A thousand answers take their time.
-    EXPECT_TRUE(eventually(
-        [&] { return reflector.status().lastError.find("pages without end") != std::string::npos; },
-        std::chrono::minutes(5)));
+    EXPECT_TRUE(
+        await([&] { return reflector.status().lastError.find("pages without end") != std::string::npos; },
+              std::chrono::minutes(5)));
     EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
 }
 
@@ -63,11 +63,11 @@ TEST_F(OddServerTest, AWatchThatEndsWithAnErrorIsBegunAgain) {
     const ApiStandIn api(*pki_);
     api.put("m1", "10.0.0.1");
     start(options(api));
-    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    ASSERT_TRUE(await([&] { return api.watched(); }));
     api.tell(
         {{"do", "error"}, {"code", 500}, {"reason", "InternalError"}, {"message", "etcdserver: no leader"}});
     EXPECT_TRUE(says("the watch ended with the error 500 InternalError: etcdserver: no leader"));
-    EXPECT_TRUE(eventually([&] { return api.watched(); }));
+    EXPECT_TRUE(await([&] { return api.watched(); }));
     api.put("m2", "10.0.0.2");
     EXPECT_TRUE(becomes({"m1=10.0.0.1", "m2=10.0.0.2"}));
     EXPECT_EQ(reflector_->status().lastError, "");
@@ -79,7 +79,7 @@ TEST_F(OddServerTest, InitialEventsThatEndWithAnErrorAreReplacedByAListAtOnce) {
     api.tell({{"do", "initial"}, {"how", "endless"}});
     api.put("m1", "10.0.0.1");
     start(options(api));
-    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    ASSERT_TRUE(await([&] { return api.watched(); }));
     EXPECT_EQ(lists(), 0U) << "nothing is known before the initial events are complete";
     api.tell({{"do", "error"}, {"code", 500}, {"message", "no"}});
     EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
@@ -94,7 +94,7 @@ TEST_F(OddServerTest, NodesThatMakeNoBackendAreToldOfOnceAndVeryManyInBrief) {
     testing::internal::CaptureStderr();
     start(options(api));
     EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
-    ASSERT_TRUE(eventually([&] { return api.watched(); }));
+    ASSERT_TRUE(await([&] { return api.watched(); }));
     // An event that changes nothing about them, and one that makes it a reason the fewer.
     api.put("bare100", "10.0.0.2");
     EXPECT_TRUE(becomes({"m1=10.0.0.1", "bare100=10.0.0.2"}));

@@ -56,10 +56,10 @@ class ReflectorTest : public testing::Test {
         return lists_.size();
     }
     bool becomes(const Members& expected) {
-        return eventually([&] { return members() == expected; });
+        return await([&] { return members() == expected; });
     }
     bool says(const std::string& text) {
-        return eventually([&] { return reflector_->status().lastError.find(text) != std::string::npos; });
+        return await([&] { return reflector_->status().lastError.find(text) != std::string::npos; });
     }
 
     static inline Pki* pki_ = nullptr;

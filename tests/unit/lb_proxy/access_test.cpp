@@ -28,7 +28,7 @@ class AccessTest : public ProxyTest {
             const std::lock_guard lock(mutex_);
             return records_.size();
         };
-        EXPECT_TRUE(eventually([&] { return count() > 0; }));
+        EXPECT_TRUE(await([&] { return count() > 0; }));
         proxy_->stop();
         for (const BackendStatistics& backend : proxy_->statistics().backends)
             counted_ += backend.bytesToClient;
@@ -177,7 +177,7 @@ TEST_F(AccessTest, NothingIsToldUnlessAskedFor) {
     {
         const Descriptor client = dial(vip);
     }
-    EXPECT_TRUE(eventually([&] { return proxy_->statistics().accepted == 1; }));
+    EXPECT_TRUE(await([&] { return proxy_->statistics().accepted == 1; }));
     EXPECT_TRUE(allClosed());
     proxy_.reset();
     EXPECT_TRUE(records_.empty());

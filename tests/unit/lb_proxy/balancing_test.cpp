@@ -106,7 +106,7 @@ TEST_P(RebalancingTest, IdleConnectionsComeOverToABackendThatReturnsAndBusyOnesS
     pool_.report(second.endpoint(), {.ok = true, .detail = "test"}, TimePoint{});
     proxy_->publish(pool_.snapshot());
     std::size_t orderly = 0;
-    EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(await([&] {
         for (Descriptor& client : idle) {
             pollfd waiting{.fd = client.get(), .events = POLLIN, .revents = 0};
             if (poll(&waiting, 1, 0) != 1) continue;
@@ -135,7 +135,7 @@ TEST_F(ProxyTest, WithoutBeingAskedForNoConnectionIsMoved) {
     std::vector<Descriptor> clients;
     for (int i = 0; i < 10; ++i)
         clients.push_back(dial(vip));
-    ASSERT_TRUE(eventually([&] { return backendStatistics(first.endpoint()).total == 10; }));
+    ASSERT_TRUE(await([&] { return backendStatistics(first.endpoint()).total == 10; }));
     pool_.report(second.endpoint(), {.ok = true, .detail = "test"}, TimePoint{});
     proxy_->publish(pool_.snapshot());
     std::this_thread::sleep_for(2 * Rebalancer::kStep);  // nothing is to happen, so there is nothing to await
@@ -154,7 +154,7 @@ TEST_F(ProxyTest, AReturnedBackendBeginsWithASmallShare) {
     proxy_->publish(pool_.snapshot());
     // The worker has taken it up once the returned one got its first client.
     int clients = 0;
-    EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(await([&] {
         const Descriptor client = dial(vip);
         sendAll(client, "x");
         ++clients;

@@ -94,7 +94,7 @@ TEST_F(ProxyTest, ABackendThatAnswersLateIsTakenIfNoRivalDoes) {
         const Endpoint vip = first ? startProxy({woken.endpoint(), silent.endpoint()}, options)
                                    : startProxy({silent.endpoint(), woken.endpoint()}, options);
         const Descriptor client = dial(vip);
-        ASSERT_TRUE(eventually([&] { return proxy_->statistics().retried == 1; }));
+        ASSERT_TRUE(await([&] { return proxy_->statistics().retried == 1; }));
         woken.wake();
         const Descriptor server = woken.accept();
         ASSERT_TRUE(server);
@@ -125,7 +125,7 @@ TEST_F(ProxyTest, ABackendThatIsUsuallySlowToAnswerIsGivenMoreTimeBeforeARivalIs
     for (std::size_t i = 1; i <= 3; ++i) {
         far.silence();
         const Descriptor client = dial(vip);
-        ASSERT_TRUE(eventually([&] { return waits().size() == i; }));
+        ASSERT_TRUE(await([&] { return waits().size() == i; }));
         far.wake();
         ASSERT_TRUE(far.accept());
     }
@@ -180,7 +180,7 @@ TEST_F(ProxyTest, ABackendThatResetsBeforeAnythingHasPassedIsPassedOverUnseen) {
     const Endpoint vip = startProxy({dropping.endpoint(), server.endpoint()});
     for (int i = 0; i < 20; ++i) {
         const Descriptor client = dial(vip);
-        ASSERT_TRUE(eventually([&] { return server.accepted == i + 1; }));  // the client says nothing before
+        ASSERT_TRUE(await([&] { return server.accepted == i + 1; }));  // the client says nothing before
         sendAll(client, "ping");
         EXPECT_EQ(receive(client, 4), "ping");
     }
@@ -196,7 +196,7 @@ TEST_F(ProxyTest, ABackendThatResetsAfterItWasGivenBytesIsNotReplaced) {
     const Endpoint vip = startProxy({dropping.endpoint()});
     const Descriptor client = dial(vip);
     sendAll(client, "ping");
-    ASSERT_TRUE(eventually([&] { return backendStatistics(dropping.endpoint()).bytesToBackend == 4; }));
+    ASSERT_TRUE(await([&] { return backendStatistics(dropping.endpoint()).bytesToBackend == 4; }));
     EXPECT_EQ(endOf(client), ECONNRESET);
     EXPECT_EQ(proxy_->statistics().retried, 0U);
 }
@@ -209,17 +209,17 @@ class WhileTheNextBackendIsBeingConnected : public ProxyTest {
         options.connectTimeout = connectTimeout;
         options.workers = 1;
         dropping_ = std::make_unique<Server>([this](Descriptor& socket) {
-            eventually([this] { return dropNow_.load(); });
+            await([this] { return dropNow_.load(); });
             socket.reset();
         });
         const Endpoint vip = startProxy({dropping_->endpoint()}, options);
         Descriptor client = dial(vip);
-        EXPECT_TRUE(eventually([&] { return backendStatistics(dropping_->endpoint()).total == 1; }));
+        EXPECT_TRUE(await([&] { return backendStatistics(dropping_->endpoint()).total == 1; }));
         setMembers({dropping_->endpoint(), silent_.endpoint()});
         // Only when the worker knows the new list may its connection break.
-        EXPECT_TRUE(eventually([&] { return proxy_->statistics().backends.size() == 2; }));
+        EXPECT_TRUE(await([&] { return proxy_->statistics().backends.size() == 2; }));
         dropNow_ = true;
-        EXPECT_TRUE(eventually([&] { return proxy_->statistics().retried == 1; }));
+        EXPECT_TRUE(await([&] { return proxy_->statistics().retried == 1; }));
         return client;
     }
 
@@ -266,7 +266,7 @@ TEST_F(ProxyTest, ABackendThatGoesDownWhileItIsBeingConnectedIsPassedOverAtOnce)
     options.connectTimeout = 60s;
     const Endpoint vip = startProxy({silent.endpoint()}, options);
     const Descriptor client = dial(vip);
-    ASSERT_TRUE(eventually([&] { return backendStatistics(silent.endpoint()).open == 1; }));
+    ASSERT_TRUE(await([&] { return backendStatistics(silent.endpoint()).open == 1; }));
     setMembers({silent.endpoint(), server.endpoint()});
     markDown(silent.endpoint());
     sendAll(client, "ping");

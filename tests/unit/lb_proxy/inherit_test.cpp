@@ -33,7 +33,7 @@ TEST_F(InheritTest, TheSuccessorHasThePortAndTheOldConnectionsGoOn) {
     proxy_->drain();
     EXPECT_FALSE(proxy_->accepting());
 
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         const Descriptor client = dial(endpoint);
         sendAll(client, "new");
         EXPECT_EQ(receive(client, 3), "new");
@@ -50,7 +50,7 @@ TEST_F(InheritTest, ADrainedProxyAcceptsNobodyThoughItsSocketsLiveOn) {
     proxy_->drain();
     next->start();
     // The old workers may have accepted somebody until they heard of it; from some moment on, never again.
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         const std::uint64_t before = proxy_->statistics().accepted;
         for (int i = 0; i < 20; ++i) {
             const Descriptor client = dial(endpoint);
@@ -68,7 +68,7 @@ TEST_F(InheritTest, WhoWaitsInTheQueueIsServedByTheSuccessor) {
     auto next = successor(1);
     proxy_->drain();
     // Until the old workers have let go, somebody may still be theirs.
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         const std::uint64_t before = proxy_->statistics().accepted;
         const Descriptor client = dial(endpoint);
         std::this_thread::sleep_for(1ms);
@@ -124,7 +124,7 @@ TEST_F(InheritTest, NoClientFailsWhileProxiesFollowEachOther) {
     std::vector<std::unique_ptr<Proxy>> predecessors;
     for (int i = 0; i < 5; ++i) {
         const int before = served;
-        EXPECT_TRUE(eventually([&] { return served > before + 50; }));
+        EXPECT_TRUE(await([&] { return served > before + 50; }));
         auto next = successor(2);
         next->start();
         proxy_->drain();

@@ -63,7 +63,7 @@ TEST_F(ProxyTest, AtTheConnectionLimitAcceptingPausesAndResumes) {
         clients.push_back(dial(vip));  // the kernel's queue takes them
         sendAll(clients.back(), "x");
     }
-    ASSERT_TRUE(eventually([&] { return saw("accepting paused"); }));
+    ASSERT_TRUE(await([&] { return saw("accepting paused"); }));
     EXPECT_LE(server.accepted, 2);
     for (Descriptor& client : clients) {
         EXPECT_EQ(receive(client, 1), "x");
@@ -71,7 +71,7 @@ TEST_F(ProxyTest, AtTheConnectionLimitAcceptingPausesAndResumes) {
     }
     EXPECT_TRUE(allClosed());
     EXPECT_EQ(server.accepted, 5);
-    EXPECT_TRUE(eventually([&] { return saw("accepting resumed"); }));
+    EXPECT_TRUE(await([&] { return saw("accepting resumed"); }));
 }
 
 TEST_F(ProxyTest, RunningOutOfDescriptorsHurtsNobodyWhoIsConnected) {
@@ -90,7 +90,7 @@ TEST_F(ProxyTest, RunningOutOfDescriptorsHurtsNobodyWhoIsConnected) {
     sockaddr_storage storage{};
     const socklen_t length = toSockaddr(vip, storage);
     EXPECT_EQ(connect(waiting.get(), reinterpret_cast<sockaddr*>(&storage), length), 0);
-    const bool paused = eventually([&] { return saw("accepting paused"); });
+    const bool paused = await([&] { return saw("accepting paused"); });
     sendAll(first, "y");
     const std::string answer = receive(first, 1);
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -123,14 +123,14 @@ TEST_F(ProxyTest, AClientWhoTookTheLastDescriptorIsServedFromTheReserve) {
     {
         const FewDescriptors few(1);
         ASSERT_EQ(connect(first.get(), reinterpret_cast<sockaddr*>(&storage), length), 0);
-        EXPECT_TRUE(eventually([&] { return backendStatistics(endpoint).total == 1; }));
+        EXPECT_TRUE(await([&] { return backendStatistics(endpoint).total == 1; }));
         ASSERT_EQ(connect(second.get(), reinterpret_cast<sockaddr*>(&storage), length), 0);
-        EXPECT_TRUE(eventually([&] { return saw("accepting paused"); }));
+        EXPECT_TRUE(await([&] { return saw("accepting paused"); }));
         EXPECT_EQ(proxy_->statistics().accepted, 1U) << "the second waits in the kernel's queue";
     }
-    EXPECT_TRUE(eventually([&] { return backendStatistics(endpoint).total == 2; }));
+    EXPECT_TRUE(await([&] { return backendStatistics(endpoint).total == 2; }));
     EXPECT_EQ(proxy_->statistics().refused, 0U);
-    EXPECT_TRUE(eventually([&] { return saw("accepting resumed"); }));
+    EXPECT_TRUE(await([&] { return saw("accepting resumed"); }));
 }
 
 TEST_F(ProxyTest, AReaderThatPausesLongerThanThePeerTimeoutIsNotTakenForDead) {
@@ -153,7 +153,7 @@ TEST_F(ProxyTest, ABackendThatPausesItsReadingIsNotTakenForDeadEither) {
     std::atomic<bool> go{false};
     {
         Server server([&](Descriptor& socket) {
-            eventually([&] { return go.load(); });
+            await([&] { return go.load(); });
             received = receive(socket).size();
         });
         const Descriptor client = dial(startProxy({server.endpoint()}, options));

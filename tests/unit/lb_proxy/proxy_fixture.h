@@ -26,21 +26,13 @@
 #include "lb/proxy/pump.h"
 #include "lb/proxy/socket.h"
 #include "lb/suspicion.h"
+#include "tests/unit/await.h"
 
 namespace fairlead::lb {
 
 using namespace std::chrono_literals;
+using test::await;
 inline constexpr auto kPatience = 20s;
-
-/// Polls until it holds; the bound is only there so that a broken proxy fails a test rather than hang it.
-inline bool eventually(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
 
 inline Descriptor listening(Endpoint& endpoint) {
     Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -216,7 +208,7 @@ class ProxyTest : public testing::Test {
                            [&](const Event& e) { return e.message == message; });
     }
     [[nodiscard]] bool allClosed() const {
-        return eventually([this] { return proxy_->statistics().open == 0; });
+        return await([this] { return proxy_->statistics().open == 0; });
     }
 
     BackendPool pool_{1, 1};

@@ -74,14 +74,14 @@ TEST_F(ProxyTest, AResetIsPassedOnAsAReset) {
     std::atomic<int> end{-1};
     Server other([&](Descriptor& socket) { end = endOf(socket); });
     setMembers({other.endpoint()});
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         const std::vector<BackendStatistics> backends = proxy_->statistics().backends;
         return backends.size() == 1 && backends[0].endpoint == other.endpoint();
     }));
     Descriptor second = dial(proxy_->endpoints().front());
-    ASSERT_TRUE(eventually([&] { return other.accepted == 1; }));
+    ASSERT_TRUE(await([&] { return other.accepted == 1; }));
     second.reset();
-    ASSERT_TRUE(eventually([&] { return end != -1; }));
+    ASSERT_TRUE(await([&] { return end != -1; }));
     EXPECT_EQ(end, ECONNRESET);
 }
 
@@ -108,19 +108,19 @@ TEST_F(ProxyTest, ABackendThatGoesDownHasItsConnectionsResetOnBothSidesAndTheOth
     Server living(echo);
     const Endpoint vip = startProxy({doomed.endpoint()});
     const Descriptor lost = dial(vip);
-    ASSERT_TRUE(eventually([&] { return doomed.accepted == 1; }));
+    ASSERT_TRUE(await([&] { return doomed.accepted == 1; }));
     setMembers({doomed.endpoint(), living.endpoint()});
     std::vector<Descriptor> kept;
     while (living.accepted < 3) {
         kept.push_back(dial(vip));
-        ASSERT_TRUE(eventually(
+        ASSERT_TRUE(await(
             [&] { return static_cast<std::size_t>(doomed.accepted + living.accepted) == kept.size() + 1; }));
     }
     markDown(doomed.endpoint());
     EXPECT_EQ(endOf(lost), ECONNRESET);
-    ASSERT_TRUE(eventually([&] { return end != -1; }));
+    ASSERT_TRUE(await([&] { return end != -1; }));
     EXPECT_EQ(end, ECONNRESET);
-    ASSERT_TRUE(eventually([&] { return proxy_->statistics().open == 3; }));
+    ASSERT_TRUE(await([&] { return proxy_->statistics().open == 3; }));
     int alive = 0;
     for (const Descriptor& client : kept) {
         try {

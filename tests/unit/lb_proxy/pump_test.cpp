@@ -85,7 +85,7 @@ void expectWhole(std::size_t pipes, bool stuckWithPipe, bool stuckWithCopy) {
     std::string received;
     std::size_t withPipe = 0;
     std::size_t withCopy = 0;
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         for (;;) {
             const Progress progress = relay.step(pump);
             EXPECT_NE(progress, Progress::Broken);
@@ -124,7 +124,7 @@ TEST(Pump, PassesTheEndOnOnlyBehindTheLastByte) {
     Relay relay;
     sendAll(relay.server, "last words");
     shutdown(relay.server.get(), SHUT_WR);
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         relay.step(pump);
         return relay.connection.client.finSent;
     }));
@@ -142,7 +142,7 @@ TEST(Pump, ReportsAResetOfEitherSide) {
         } else {
             relay.server.reset();
         }
-        EXPECT_TRUE(eventually([&] { return relay.step(pump) == Progress::Broken; })) << fromClient;
+        EXPECT_TRUE(await([&] { return relay.step(pump) == Progress::Broken; })) << fromClient;
     }
 }
 

@@ -49,7 +49,7 @@ TEST_F(SuspicionTest, AResetBeforeAnyByteDoesToo) {
     const Endpoint vip = startProxy({refuses.endpoint(), server.endpoint()});
     // A client that says nothing, so that nothing can pass before the reset comes.
     const Descriptor quiet[] = {dial(vip), dial(vip), dial(vip), dial(vip)};
-    EXPECT_TRUE(eventually([&] { return count(refuses.endpoint(), Suspicion::Failed) > 0; }));
+    EXPECT_TRUE(await([&] { return count(refuses.endpoint(), Suspicion::Failed) > 0; }));
 }
 
 TEST_F(SuspicionTest, NothingThatAClientDoesCountsAgainstABackend) {
@@ -87,13 +87,13 @@ TEST_F(SuspicionTest, ABackendThatGoesDownHasAllItsConnectionsResetInOneTurnOfEa
     std::vector<Descriptor> clients;
     for (std::uint64_t i = 0; i < kClients; ++i)
         clients.push_back(dial(vip));
-    ASSERT_TRUE(eventually([&] { return server.accepted == static_cast<int>(kClients); }));
+    ASSERT_TRUE(await([&] { return server.accepted == static_cast<int>(kClients); }));
 
     setMembers({server.endpoint(), other.endpoint()});
     markDown(server.endpoint());
     for (const Descriptor& client : clients)
         EXPECT_EQ(endOf(client), ECONNRESET);
-    EXPECT_TRUE(eventually([&] { return resets == static_cast<int>(kClients); })) << "both sides";
+    EXPECT_TRUE(await([&] { return resets == static_cast<int>(kClients); })) << "both sides";
     proxy_->stop();
     // One event for each turn in which a worker reset any.
     const auto turns = std::count_if(events_.begin(), events_.end(),

@@ -55,7 +55,7 @@ TEST_F(ProxyTest, ASlowReaderHoldsTheSenderBackAndLosesNothing) {
     // Nobody reads: the sender must come to a halt with the kernel's buffers full, and the proxy must hold
     // next to nothing.
     std::size_t last = 0;
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         std::this_thread::sleep_for(100ms);
         return std::exchange(last, sent.load()) == sent.load() && last > 0;
     }));

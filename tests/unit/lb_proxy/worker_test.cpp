@@ -41,7 +41,7 @@ class WorkerTest : public testing::Test {
         worker_->step(start_);
     }
     void stepUntilAccepted() {
-        ASSERT_TRUE(eventually([&] {
+        ASSERT_TRUE(await([&] {
             worker_->step(start_);
             return statistics().accepted == 1;
         }));
@@ -88,7 +88,7 @@ TEST_F(WorkerTest, AnIdleConnectionNeedsNoTurn) {
     const Descriptor client = dial(service_);
     sendAll(client, "x");
     Descriptor served;
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(await([&] {
         worker_->step(start_);
         served = Descriptor(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
         return static_cast<bool>(served);
