@@ -67,16 +67,20 @@ class Lab:
         namespaces.add(namespace)
         host = Host(self, name, address, namespace, os.path.join(self.directory, name))
         self.hosts[name] = host
-        self._ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        self.plug_in(host, prefix, ipv6)
+        return host
+
+    def plug_in(self, host, prefix=24, ipv6=None):
+        """A new eth0 for a host that has none."""
+        self._ip("link", "add", host.name, "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
         host.ip("link", "set", "eth0", "up")
         host.heal_link()
-        if address:
-            host.ip("address", "add", f"{address}/{prefix}", "dev", "eth0")
+        if host.address:
+            host.ip("address", "add", f"{host.address}/{prefix}", "dev", "eth0")
             # The usual default route, which leads nowhere here.
-            host.ip("route", "add", "default", "via", address.rsplit(".", 1)[0] + ".1")
+            host.ip("route", "add", "default", "via", host.address.rsplit(".", 1)[0] + ".1")
         if ipv6:
             host.ip("address", "add", ipv6, "dev", "eth0", "nodad")
-        return host
 
     def masters(self, count=3):
         """The hosts of the classic notes: master1 to master3, 10.10.1.83 to 85."""

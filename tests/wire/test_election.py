@@ -279,6 +279,30 @@ def test_a_vip_that_somebody_takes_away_is_put_back(trio):
     assert trio.best.agent.state == "MASTER"
 
 
+def test_the_interface_made_anew_is_taken_up_where_the_old_one_ended(trio):
+    trio.best.ip("link", "del", "eth0")
+    assert successor(trio).name == "master2"
+    trio.lab.plug_in(trio.best)
+    trio.whole()
+
+
+def test_an_interface_that_was_exchanged_behind_a_holders_back_gets_the_vip_again():
+    """As a driver that is loaded anew does it, while the machine is too busy for the agent to see the one go before the other is there."""
+    with Lab(vips=[VIP]) as lab:
+        host = lab.host("master1", "10.10.1.83")
+        host.start_agent(backends(lab))
+        lab.wait_for(lambda: host.holds(VIP), 10, "the VIP")
+        host.agent.freeze()
+        try:
+            host.ip("link", "del", "eth0")
+            lab.plug_in(host)
+        finally:
+            host.agent.thaw()
+        lab.wait_for(lambda: host.holds(VIP) and host.agent.state == "MASTER", 10, "the VIP on the new interface")
+        assert "the interface was made anew: put back on eth0" in host.agent.text()
+        assert lab.client_host.run("ping", "-c", "1", "-W", "2", VIP)
+
+
 def test_the_vip_carries_a_finite_lifetime_and_no_prefix_route(trio):
     text = trio.best.ip("-j", "address", "show", "dev", "eth0", "to", f"{VIP}/32")
     assert '"valid_life_time":4294967295' not in text

@@ -1,10 +1,13 @@
 """The data path nat: connections are carried by rules of nftables, beside an agent that only keeps them right."""
 
+import os
 import re
 import time
 
 import pytest
+import yaml
 from lab import PATIENCE, Lab, binary
+from lab.agent import defaults, merged
 from lab.nat import NAMES, PORT, TABLE, VIP, VIP6, Site, open_connections, resets
 
 
@@ -34,6 +37,21 @@ def test_a_client_keeps_its_backend_with_source_hash(site):
     homes = [site.names(4, host) for host in others]
     assert all(len(set(names)) == 1 for names in homes), homes
     assert len({names[0] for names in homes}) > 1
+
+
+def test_another_algorithm_applies_to_new_connections_at_once_and_costs_none(site):
+    agent = site.start_holder()
+    kept = open_connections(site.client, VIP, 6)
+    assert {name for _, name in kept} == set(NAMES)
+    for algorithm, backends in (("sourceHash", 1), ("roundRobin", 3)):
+        content = yaml.safe_dump(merged(defaults(site.hosts[0]), site.configuration(loadBalancer={"algorithm": algorithm})))
+        with open(f"{agent.file}.new", "w") as file:
+            file.write(content)
+        os.rename(f"{agent.file}.new", agent.file)
+        site.lab.wait_for(lambda: len(set(site.names(6))) == backends, 10, f"{algorithm} to be in use")  # noqa: B023
+    for connection, name in kept:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(4096).decode().endswith(name)
 
 
 def test_ipv6(lab):

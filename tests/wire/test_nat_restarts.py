@@ -77,6 +77,15 @@ def test_an_upgrade_by_takeover_costs_nobody_a_connection_to_the_vip(site):
         assert connection.recv(4096).decode().endswith(name)
 
 
+def test_rules_of_another_version_that_do_not_fit_are_replaced(site):
+    """Its map of the same name had another key: nothing can be put into it."""
+    other = f"add table ip {TABLE}; add map ip {TABLE} slots {{ type mark : verdict; }}; add chain ip {TABLE} old"
+    site.hosts[0].run("nft", other)
+    site.start_holder()
+    assert sorted(site.names(9)) == sorted(NAMES * 3)
+    assert "chain old" not in site.rules()
+
+
 def test_an_adopting_agent_does_not_trust_a_backend_that_was_down(site):
     agent = site.start_holder(loadBalancer={"healthCheck": {**HEALTH, "timeout": "5s", "interval": "5s"}})
     site.hosts[1].cut_link(silently=True)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import select
+import signal
 import subprocess
 
 import pytest
-from lab import Lab
+from lab import PATIENCE, Lab
 from lab.agent import binary, merged
 
 VIP = "10.10.1.108"
@@ -51,6 +53,24 @@ def test_status_where_no_agent_runs_is_one_clear_line(pair):
     code, text, error = fairlead(lab.client_host, "status")
     assert code == 1 and not text
     assert "no agent of virtual router ID 51 answers on this host" in error and error.count("\n") == 1
+
+
+def test_status_is_shown_anew_until_it_is_interrupted(pair):
+    _, hosts = pair
+    clear = "\033[H\033[2J"
+    command = ["nsenter", f"--net=/var/run/netns/{hosts[0].namespace}", "--", binary(), "status", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as shown:
+        try:
+            text = ""
+            while text.count(clear) < 3:
+                assert select.select([shown.stdout], [], [], 20 * PATIENCE)[0], f"nothing more came: {text}"
+                text += os.read(shown.stdout.fileno(), 65536).decode()
+            shown.send_signal(signal.SIGINT)
+            assert shown.wait(20 * PATIENCE) == 0
+        finally:
+            shown.kill()
+    first, second = text.split(clear)[1:3]
+    assert f"{VIP}  51    MASTER" in first and f"{VIP}  51    MASTER" in second
 
 
 def test_explain_tells_why_the_vip_moved_also_after_a_restart_and_without_an_agent():
