@@ -2,7 +2,7 @@
 # Everything that must pass before a change lands, on a bare Debian 12 as root. It installs what it needs.
 #
 #   tests/run.sh              what must pass, some 45 minutes on two cores the first time
-#   tests/run.sh unit system  only the steps named; there are also fuzz, simulate, image, chaos, soak,
+#   tests/run.sh unit system  only the steps named; there are also simulate, image, chaos, soak,
 #                             sabotage, oldest, system-asan, system-tsan and mutation
 #
 # Each step's output is kept in build/test-logs/STEP.log and shown as it comes; a table of the steps stands at the end.
@@ -18,9 +18,9 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
 
 # What runs without being named. The rest (see the functions below) is run by name: it takes long, or it is for a change of one part.
-all_steps=(setup format build unit cppcheck valgrind fuzz-packets asan coverage tsan system demo tidy)
+all_steps=(setup format build unit cppcheck valgrind asan coverage tsan system demo tidy fuzz)
 # What others need not wait for: named behind `build`, it begins then and has what time they leave, for much of what they do is waiting.
-beside=(tidy)
+beside=(tidy fuzz)
 
 sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
 
@@ -48,7 +48,8 @@ run_coverage() {
 }
 run_tsan() { unit_tests tsan; }
 # Each parser, and the proxy's events, from the corpus that is kept, FUZZ_SECONDS for each; $FUZZERS names some of them
-# (vrrp_packet, config, …).
+# (vrrp_packet, config, …). With FUZZ_KEEP=1 what reached lines that no kept input reaches is added to the corpus. One input
+# may take long where others have the machine.
 run_fuzz() {
     local names name scratch status
     read -r -a names <<<"${FUZZERS:-$(cd tests/fuzz && ls ./*_fuzzer.cpp | sed 's|^./||; s|_fuzzer.cpp$||' | tr '\n' ' ')}"
@@ -57,15 +58,16 @@ run_fuzz() {
         scratch=$(mktemp -d)
         echo "fuzzing $name for ${FUZZ_SECONDS:-10} s"
         # New inputs go to the scratch folder; the kept corpus is only read.
-        "build/fuzz/tests/${name}_fuzzer" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=5 -rss_limit_mb=1024 \
+        "build/fuzz/tests/${name}_fuzzer" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=60 -rss_limit_mb=1024 \
             -print_final_stats=0 -artifact_prefix="$logs/" "$scratch" "tests/fuzz/corpus/$name" 2>&1 | tail -n 3
         status=${PIPESTATUS[0]}
+        if [ "$status" -eq 0 ] && [ -n "${FUZZ_KEEP:-}" ]; then
+            "build/fuzz/tests/${name}_fuzzer" -merge=1 -use_counters=0 "tests/fuzz/corpus/$name" "$scratch" 2>&1 | tail -n 1
+        fi
         rm -rf "$scratch"
         [ "$status" -eq 0 ] || return 1
     done
 }
-# What the network can send to an agent that nobody has configured: in every run.
-run_fuzz-packets() { FUZZERS="vrrp_packet hmac" run_fuzz; }
 # docs/simulation.md
 run_simulate() {
     cmake --preset release >/dev/null && cmake --build --preset release --target simulate -- -j "$jobs" &&
