@@ -5,9 +5,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <expected>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -212,12 +214,18 @@ class Agent {
             if (!read) return std::unexpected(read.error());
             keysChanged = *read;
         }
+        std::vector<boost::asio::ip::address> gone;
+        std::ranges::copy_if(configuration_.vip.addresses, std::back_inserter(gone), [&](const auto& vip) {
+            return std::ranges::find(changes.next.vip.addresses, vip) == changes.next.vip.addresses.end();
+        });
         configuration_ = changes.next;
         if (changes.touches("logging."))
             logging::configure(configuration_.logging.format, configuration_.logging.level);
         if (vip_) vip_->apply(changes, keysChanged);
         balancer_.apply(changes);
-        if (changes.touches("checks")) checks_.setChecks(configuration_.checks);
+        if (!gone.empty()) balancer_.vipLost(gone);
+        // Also where they are the same in another order: updatePriority() goes by it.
+        checks_.setChecks(configuration_.checks);
         if (changes.touches("vrrp.priority") || changes.touches("checks")) updatePriority("configuration");
         cluster_->apply(changes);
         if (changes.touches("vrrp.peers")) tellPeers();

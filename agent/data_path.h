@@ -23,12 +23,12 @@ lb::KernelOptions kernelOptions(const config::Configuration& configuration);
 /// them it is of no use.
 lb::Endpoint healthTarget(const config::Configuration& configuration, const lb::Endpoint& backend);
 
-/// Throws std::runtime_error whose text names the configuration's place and says what is wrong.
 struct DataPathSinks {
     lb::EventSink events;
     lb::AccessSink access;
     lb::SuspicionSink suspicion;
 };
+/// Throws std::runtime_error whose text names the configuration's place and says what is wrong.
 std::unique_ptr<lb::DataPath> makeDataPath(const config::Configuration& configuration, DataPathSinks sinks,
                                            std::vector<lb::ListeningSocket> inherited);
 

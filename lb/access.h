@@ -29,7 +29,7 @@ enum class End : std::uint8_t {
     Stopped,         ///< the balancer ended
     Rebalanced,      ///< its backend had more than its part (balancing/rebalancer.h)
     ConnectTimeout,  ///< as ConnectFailed, and the last one tried had not answered in time
-    VipLost,         ///< the address that the client had connected to went to another host
+    VipLost,         ///< the address that the client had connected to left this host
 };
 inline constexpr std::size_t kEnds = 16;
 

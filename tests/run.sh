@@ -137,7 +137,7 @@ run_mutation() {
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=("${all_steps[@]}")
 for step in "${steps[@]}"; do
-    declare -F "run_$step" >/dev/null || { echo "unknown step $step (there are: ${all_steps[*]})" >&2; exit 2; }
+    declare -F "run_$step" >/dev/null || { echo "unknown step $step (there are: $(declare -F | sed -n 's/.* run_//p' | grep -v pytest | tr '\n' ' '))" >&2; exit 2; }
 done
 
 mkdir -p "$logs"

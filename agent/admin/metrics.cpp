@@ -1,3 +1,5 @@
+// One table of families after the other, which is long rather than deep.
+
 #include "agent/admin/metrics.h"
 
 #include <prometheus/histogram.h>

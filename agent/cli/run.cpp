@@ -23,9 +23,9 @@ namespace fairlead::cli {
 namespace {
 
 /// auto becomes what it stands for on this host.
-void chooseDataPath(config::Configuration& configuration) {
+void resolveDataPath(config::Configuration& configuration) {
     if (configuration.dataPath != config::DataPath::Auto) return;
-    const DataPathChoice choice = fairlead::chooseDataPath(configuration, readKernelFacts(configuration));
+    const DataPathChoice choice = chooseDataPath(configuration, readKernelFacts(configuration));
     configuration.dataPath = choice.dataPath;
     std::vector<logging::Field> fields{{"chosen", toString(choice.dataPath)}, {"why", choice.why}};
     if (!choice.fix.empty()) fields.emplace_back("forBetter", choice.fix);
@@ -65,7 +65,7 @@ int run(const ConfigurationFlags& flags, bool takesOver, std::ostream& err) {
         logging::info("config", "derived from the host", {{"value", note}});
     for (const std::string& warning : derived->warnings)
         logging::warning("config", warning);
-    chooseDataPath(derived->configuration);
+    resolveDataPath(derived->configuration);
     std::optional<takeover::Predecessor> predecessor;
     if (takesOver) {
         auto found = takeover::Predecessor::find(derived->configuration.vrrp.virtualRouterId);

@@ -71,16 +71,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 ControlServer::ControlServer(boost::asio::io_context& context, std::uint8_t virtualRouterId,
                              std::map<std::string, Handler> commands)
-    : acceptor_(context, endpointFor(virtualRouterId)), commands_(std::move(commands)) {
+    : acceptor_(context, endpointFor(virtualRouterId)), pause_(context), commands_(std::move(commands)) {
     accept();
 }
 
 void ControlServer::accept() {
     acceptor_.async_accept([this](const error_code& error, stream_protocol::socket socket) {
         if (error == boost::asio::error::operation_aborted) return;
-        if (!error && *open_ < kMaxConnections && trusted(socket.native_handle()))
+        if (error) return acceptLater();
+        if (*open_ < kMaxConnections && trusted(socket.native_handle()))
             std::make_shared<Connection>(std::move(socket), commands_, open_)->start();
         accept();
+    });
+}
+
+/// Out of descriptors, most likely: who waits goes on waiting, and would be met again and again.
+void ControlServer::acceptLater() {
+    pause_.expires_after(kAcceptPause);
+    pause_.async_wait([this](const error_code& error) {
+        if (!error) accept();
     });
 }
 

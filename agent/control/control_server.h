@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -24,14 +25,19 @@ class ControlServer {
     ControlServer(boost::asio::io_context& context, std::uint8_t virtualRouterId,
                   std::map<std::string, Handler> commands);
 
-    void stop() { acceptor_.close(); }
+    void stop() {
+        acceptor_.close();
+        pause_.cancel();
+    }
 
   private:
     static constexpr int kMaxConnections = 8;
 
     void accept();
+    void acceptLater();
 
     boost::asio::local::stream_protocol::acceptor acceptor_;
+    boost::asio::steady_timer pause_;
     std::map<std::string, Handler> commands_;
     std::shared_ptr<int> open_ = std::make_shared<int>(0);
 };

@@ -7,6 +7,7 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -14,6 +15,9 @@ namespace fairlead::control {
 
 /// One agent per virtual router ID and network namespace.
 boost::asio::local::stream_protocol::endpoint endpointFor(std::uint8_t virtualRouterId);
+
+/// After an accept that failed, before the next one.
+inline constexpr std::chrono::milliseconds kAcceptPause{100};
 
 /// Whether the process at the other end of a connected socket is root's or our own user's. SO_PEERCRED.
 bool trusted(int socket);

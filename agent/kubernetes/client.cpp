@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -79,19 +81,39 @@ std::optional<seconds> retryAfter(const http::http_response& response) {
     return seconds(value);
 }
 
+/// Tells the answer under way of every byte of its connection, whatever the library does with it.
+struct Meter {
+    std::mutex mutex;
+    std::weak_ptr<ResponseBody> body;
+
+    /// SSL_CTX_set_msg_callback(3): a record's header says how much there is to come.
+    static void onMessage(int sent, int /*version*/, int kind, const void* data, std::size_t size,
+                          SSL* /*connection*/, void* argument) {
+        if (sent != 0 || kind != SSL3_RT_HEADER || size < SSL3_RT_HEADER_LENGTH) return;
+        const auto* header = static_cast<const std::uint8_t*>(data);
+        auto& meter = *static_cast<Meter*>(argument);
+        const std::lock_guard lock(meter.mutex);
+        if (const auto body = meter.body.lock())
+            body->arrived(static_cast<std::size_t>(header[3]) << 8U | header[4]);
+    }
+};
+
 http::client::http_client_config configuration(const ServerAddress& server, const Identity& identity,
                                                ClientTimeouts timeouts,
-                                               const std::shared_ptr<Refusal>& refusal) {
+                                               const std::shared_ptr<Refusal>& refusal,
+                                               const std::shared_ptr<Meter>& meter) {
     http::client::http_client_config config;
     config.set_validate_certificates(true);
     config.set_max_redirects(0);
     config.set_proxy(web::web_proxy(web::web_proxy::disabled));
     // A net under our own time limits, for requests that nobody waits for any more.
     config.set_timeout(std::max(timeouts.answer, timeouts.idle) + seconds(5));
-    // cpprestsdk keeps the callback, and so `refusal`, for as long as any handshake runs.
+    // cpprestsdk keeps the callback, and so `refusal` and `meter`, for as long as any request runs.
     config.set_ssl_context_callback(
-        [identity, refusal, name = server.verifyName](boost::asio::ssl::context& context) {
+        [identity, refusal, meter, name = server.verifyName](boost::asio::ssl::context& context) {
             secure(context, identity, name, refusal.get());
+            SSL_CTX_set_msg_callback(context.native_handle(), Meter::onMessage);
+            SSL_CTX_set_msg_callback_arg(context.native_handle(), meter.get());
         });
     return config;
 }
@@ -111,7 +133,7 @@ struct Client::Impl {
           timeouts(t),
           host(server.verifyName),
           token(identity.token),
-          client(libraryUrl(server.url), configuration(server, identity, t, refusal)) {}
+          client(libraryUrl(server.url), configuration(server, identity, t, refusal, meter)) {}
 
     std::shared_ptr<Request> send(const std::string& pathAndQuery, const std::string* json) {
         auto request = std::make_shared<Request>();
@@ -119,6 +141,10 @@ struct Client::Impl {
             const std::lock_guard lock(mutex);
             if (cancelled) return nullptr;
             current = request;
+        }
+        {
+            const std::lock_guard lock(meter->mutex);
+            meter->body = request->body;
         }
         http::http_request message(json ? http::methods::POST : http::methods::GET);
         if (json) {
@@ -242,6 +268,7 @@ struct Client::Impl {
     }
 
     const std::shared_ptr<Refusal> refusal;
+    const std::shared_ptr<Meter> meter = std::make_shared<Meter>();
     const ClientTimeouts timeouts;
     const std::string host;
     const std::string token;

@@ -3,7 +3,8 @@
 // reader waits for what has come. Only client.cpp includes this.
 //
 // cpprestsdk's own buffer takes whatever the server sends, however far behind the reader is; this one makes
-// the library wait once kMostBuffered bytes lie unread, so that a server can't fill our memory.
+// the library wait once kMostBuffered bytes lie unread, so that a server can't fill our memory. Nor by what
+// the library gathers before it hands anything over, a head or a chunk without end: kMostGathered.
 
 #include <cpprest/astreambuf.h>
 
@@ -33,6 +34,8 @@ class ResponseBody final : public concurrency::streams::details::streambuf_state
     void end();
     /// The first error counts; the reader gets it after the bytes that came before.
     void fail(const std::string& error);
+    /// So many bytes more came over the connection.
+    void arrived(std::size_t bytes);
 
     // ---- the reader's side
 
@@ -46,6 +49,9 @@ class ResponseBody final : public concurrency::streams::details::streambuf_state
 
   private:
     static constexpr std::size_t kMostBuffered = 256U << 10U;
+    /// An API server may send a page of a list in one chunk: 500 Nodes of some 20 KiB.
+    static constexpr std::size_t kMostGathered = 32U << 20U;
+    static constexpr std::size_t kLargestHead = 1U << 20U;
 
     pplx::task<std::size_t> _putn(const char_type* bytes, std::size_t count) override;
     pplx::task<int_type> _putc(char_type byte) override;
@@ -93,6 +99,7 @@ class ResponseBody final : public concurrency::streams::details::streambuf_state
     std::mutex mutex_;
     std::condition_variable changed_;
     std::string bytes_;
+    std::size_t gathered_ = 0;  ///< arrived since something was handed over
     std::optional<Waiting> waiting_;
     std::optional<Error> error_;
     bool begun_ = false;

@@ -135,12 +135,12 @@ std::optional<Outcome> Session::watch(std::string resourceVersion, std::optional
         }
         // The server ended the watch in good order, as it does every few minutes, or has never had anything
         // to say: the moment to try for better.
+        if (took < kShortWatch) listener_.pause(kShortWatch);
+        if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
         if (listener_.betterIdentityMayWork()) {
             return Outcome{.kind = Kind::Renewed,
                            .cause = "one before this in the list may have its rights by now"};
         }
-        if (took < kShortWatch) listener_.pause(kShortWatch);
-        if (listener_.stopping()) return Outcome{.kind = Kind::Stopped};
     }
 }
 

@@ -43,7 +43,8 @@ std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep(
     std::vector<RemovedAddress> removed;
     for (const AddressRecord& record : found) {
         const std::string interface = Netlink::interfaceName(record.interfaceIndex);
-        const auto done = netlink_.order(AddressRequest::remove(record.address, record.interfaceIndex));
+        const auto done = netlink_.order(
+            AddressRequest::remove(record.address, record.interfaceIndex, record.prefixLength));
         if (!done && !absent(done.error())) {
             return std::unexpected("removing " + record.address.to_string() + " from " + interface + ": " +
                                    errorText(done.error()));
@@ -90,9 +91,15 @@ std::expected<void, std::string> AddressKeeper::remove() {
     std::string failures;
     for (const address& vip : vips_) {
         const auto done = netlink_.order(AddressRequest::remove(vip, index));
-        if (done || absent(done.error())) continue;  // that is what was wanted
-        failures +=
-            (failures.empty() ? "removing " : ", ") + vip.to_string() + ": " + errorText(done.error());
+        if (done || done.error() == ENODEV) continue;
+        if (done.error() == EADDRNOTAVAIL) {
+            // Somebody removed it, which is what was wanted; or put it there, with another prefix length.
+            if (const auto swept = sweep({vip}); !swept)
+                failures += (failures.empty() ? "" : ", ") + swept.error();
+            continue;
+        }
+        failures += (failures.empty() ? "" : ", ") + std::string("removing ") + vip.to_string() + ": " +
+                    errorText(done.error());
     }
     if (failures.empty()) return {};
     return std::unexpected(std::move(failures));

@@ -62,9 +62,10 @@ AddressRequest AddressRequest::add(const address& address, int interfaceIndex,
     return request;
 }
 
-AddressRequest AddressRequest::remove(const address& address, int interfaceIndex) {
+AddressRequest AddressRequest::remove(const address& address, int interfaceIndex, std::uint8_t prefixLength) {
     // The address alone: with IFA_ADDRESS, IPv4 would want prefix length and peer to match as well.
-    return {RTM_DELADDR, 0, address, static_cast<std::uint8_t>(address.is_v6() ? 128 : 0), interfaceIndex};
+    return {RTM_DELADDR, 0, address, static_cast<std::uint8_t>(address.is_v6() ? prefixLength : 0),
+            interfaceIndex};
 }
 
 void AddressRequest::setSequence(std::uint32_t sequence) {

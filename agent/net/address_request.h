@@ -22,7 +22,9 @@ class AddressRequest {
     /// deprecated, so that it is never chosen as the source of this host's own connections.
     static AddressRequest add(const boost::asio::ip::address& address, int interfaceIndex,
                               std::chrono::seconds lifetime);
-    static AddressRequest remove(const boost::asio::ip::address& address, int interfaceIndex);
+    /// `prefixLength`: with which it is there. Of an IPv4 address the kernel takes any.
+    static AddressRequest remove(const boost::asio::ip::address& address, int interfaceIndex,
+                                 std::uint8_t prefixLength = 128);
 
     /// For the answer to be told from others.
     void setSequence(std::uint32_t sequence);

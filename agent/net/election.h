@@ -4,7 +4,7 @@
 // disk.
 //
 // The VIP is installed as /32, noprefixroute, with a finite valid_lft that this thread renews: whoever kills
-// or freezes the agent, the kernel takes the address away (design: "No orphan VIP").
+// or freezes the agent, the kernel takes the address away (docs/concepts.md, "The VIP").
 
 #include <functional>
 #include <memory>

@@ -95,6 +95,7 @@ class VirtualRouter {
   private:
     /// After the kernel refused a socket or an address.
     static constexpr vrrp::Duration kRetry = std::chrono::seconds(5);
+    static constexpr int kClaimsPerTurn = 64;
 
     // virtual_router_receive.cpp
     void drainAdvertisements();

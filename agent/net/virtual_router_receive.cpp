@@ -137,7 +137,8 @@ bool VirtualRouter::isPeer(const Received& received) const {
 }
 
 void VirtualRouter::drainClaims() {
-    while (claimWatch_) {
+    // Bounded, as they may come faster than they can be read; the rest has its turn behind the timers.
+    for (int i = 0; claimWatch_ && i < kClaimsPerTurn; ++i) {
         const auto claim = claimWatch_->next();
         if (!claim) return;
         if (!keeper_.installed() || claim->mac == interface_.link.mac) continue;

@@ -33,13 +33,17 @@ int openListener(std::uint8_t virtualRouterId) {
 
 TakeoverServer::TakeoverServer(boost::asio::io_context& context, std::uint8_t virtualRouterId,
                                Handlers handlers)
-    : handlers_(std::move(handlers)), listener_(context, openListener(virtualRouterId)), timer_(context) {
+    : handlers_(std::move(handlers)),
+      listener_(context, openListener(virtualRouterId)),
+      pause_(context),
+      timer_(context) {
     accept();
 }
 
 void TakeoverServer::stop() {
     error_code ignored;
     static_cast<void>(listener_.close(ignored));
+    pause_.cancel();
     timer_.cancel();
     successor_.reset();
 }
@@ -48,14 +52,21 @@ void TakeoverServer::accept() {
     listener_.async_wait(stream_descriptor::wait_read, [this](const error_code& error) {
         if (error) return;
         const int fd = accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            if (successor_ || !control::trusted(fd)) {
-                ::close(fd);
-            } else {
-                awaitMessage(successor_.emplace(listener_.get_executor(), fd));
-            }
+        if (fd < 0) return acceptLater();
+        if (successor_ || !control::trusted(fd)) {
+            ::close(fd);
+        } else {
+            awaitMessage(successor_.emplace(listener_.get_executor(), fd));
         }
         accept();
+    });
+}
+
+/// Out of descriptors, most likely: who waits goes on waiting, and would be met again and again.
+void TakeoverServer::acceptLater() {
+    pause_.expires_after(control::kAcceptPause);
+    pause_.async_wait([this](const error_code& error) {
+        if (!error) accept();
     });
 }
 

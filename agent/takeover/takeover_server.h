@@ -33,6 +33,7 @@ class TakeoverServer {
 
   private:
     void accept();
+    void acceptLater();
     void awaitMessage(boost::asio::posix::stream_descriptor& successor);
     void received(boost::asio::posix::stream_descriptor& from);
     void offer(boost::asio::posix::stream_descriptor& successor);
@@ -41,6 +42,7 @@ class TakeoverServer {
     Handlers handlers_;
     boost::asio::posix::stream_descriptor listener_;
     std::optional<boost::asio::posix::stream_descriptor> successor_;
+    boost::asio::steady_timer pause_;
     boost::asio::steady_timer timer_;
 };
 

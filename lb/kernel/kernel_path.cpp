@@ -96,7 +96,7 @@ void KernelPath::Impl::endGone() {
 void KernelPath::Impl::endWithVip(const std::vector<boost::asio::ip::address>& vips) {
     flows.endLocalClients(vips);
     if (ruleset->survivesVip()) return;
-    flows.end("the VIP went to another host", [this](const Flow& flow) {
+    flows.end("the VIP left this host", [this](const Flow& flow) {
         // A local client's connection goes through this host's rules wherever the VIP is.
         return std::ranges::find(options.own, flow.client.address) == options.own.end() &&
                std::ranges::find(options.own, flow.service.address) == options.own.end();

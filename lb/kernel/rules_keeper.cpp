@@ -139,10 +139,13 @@ void RulesKeeper::tellMended(const std::string& by) const {
 
 Ruleset::Change RulesKeeper::lookAround() {
     try {
-        return ruleset_.lookAround(*current_);
+        const Ruleset::Change change = ruleset_.lookAround(*current_);
+        if (!std::exchange(blindness_, "").empty())
+            tell(Severity::Info, "the rules follow this host again", {{"table", options_.table}});
+        return change;
     } catch (const std::exception& error) {
-        if (std::exchange(failure_, error.what()) != failure_)
-            tell(Severity::Error, "the rules can't follow this host", {{"cause", failure_}});
+        if (std::exchange(blindness_, error.what()) != blindness_)
+            tell(Severity::Error, "the rules can't follow this host", {{"cause", blindness_}});
         return Ruleset::Change::None;
     }
 }

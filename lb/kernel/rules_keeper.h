@@ -74,7 +74,8 @@ class RulesKeeper {
     bool adopted_ = false;
     std::map<std::string, std::string> fingerprints_;  ///< of the tables as they should be, by family
     std::string complaint_;                            ///< the last one told of
-    std::string failure_;                              ///< likewise
+    std::string failure_;                              ///< likewise, of putting them in place
+    std::string blindness_;                            ///< likewise, of looking around
     Clock::time_point lookAt_;
     Clock::time_point readBackAt_;
     std::atomic<bool> inPlace_{false};

@@ -96,7 +96,7 @@ void Worker::leaveLostVips() {
     if (count == 0) return;
     shared_.sink({.severity = Severity::Info,
                   .message = "connections reset",
-                  .fields = {{"count", std::to_string(count)}, {"cause", "the VIP went to another host"}}});
+                  .fields = {{"count", std::to_string(count)}, {"cause", "the VIP left this host"}}});
 }
 
 void Worker::rebalance() {

@@ -21,6 +21,7 @@ POST one JSON object, `do` says what:
     error      code, reason, message: an ERROR event in every open watch, which then ends
     compact    forgets all history: a watch from an earlier resourceVersion gets an ERROR event with 410
     send       text: written as it is into every open watch
+    raw        text, times 1: likewise, so many times over, past the chunks of HTTP
     cut        the connections of the open watches are reset
     end        the open watches end as after timeoutSeconds
     trickle    on: watches are written byte by byte
@@ -192,6 +193,9 @@ class Api(BaseHTTPRequestHandler):
             while self.world.stalled.is_set():
                 time.sleep(0.02)
             data = item[1]
+            if item[0] == "raw":
+                self.wfile.write(data)
+                continue
             self.world.sent = time.time()
             for piece in (data[i : i + 1] for i in range(len(data))) if self.world.trickle else (data,):
                 self.chunk(piece)
@@ -266,6 +270,8 @@ class Control(BaseHTTPRequestHandler):
                 world.history.clear()
         elif what == "send":
             world.to_watches(("bytes", command["text"].encode()))
+        elif what == "raw":
+            world.to_watches(("raw", command["text"].encode() * command.get("times", 1)))
         elif what in ("cut", "end"):
             world.to_watches((what,))
         elif what == "trickle":

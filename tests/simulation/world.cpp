@@ -1,3 +1,5 @@
+// One world in one file: the events of its hosts and of its network act on one another.
+
 #include "tests/simulation/world.h"
 
 #include <algorithm>

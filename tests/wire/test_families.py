@@ -52,6 +52,23 @@ def test_ipv6_elects_and_moves(addresses):
         await_only(lab, "master2", *addresses)
 
 
+def test_an_ipv6_vip_that_somebody_put_there_with_another_prefix_is_removed_as_well():
+    """The kernel renews one of any prefix length, but finds by its own only what is to be removed."""
+    with Lab(vips=[VIP6]) as lab:
+        host = hosts_of(lab, 1)[0]
+        start([host], {"vip": {"addresses": [VIP6]}})
+        await_only(lab, "master1", VIP6)
+        host.agent.freeze()
+        try:
+            host.ip("address", "del", f"{VIP6}/128", "dev", "eth0")
+            host.ip("address", "add", f"{VIP6}/64", "dev", "eth0", "nodad")
+        finally:
+            host.agent.thaw()
+        lab.wait_for(lambda: "forever" not in (text := host.ip("-6", "-o", "address", "show", "to", VIP6)) and "/64" in text, 5, "it to be renewed")
+        assert host.agent.stop() == 0
+        assert not host.holds(VIP6)
+
+
 def test_ipv6_neighbours_learn_the_new_holder():
     with Lab(vips=[VIP6]) as lab:
         hosts = hosts_of(lab)

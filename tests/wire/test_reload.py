@@ -91,6 +91,37 @@ def test_case_58_the_holder_changes_interval_priority_and_vips_without_a_gap(pai
     lab.wait_for(lambda: lab.holders(OTHER) == ["master2"] and lab.holders(THIRD) == ["master2"], 10, "the other host to hold them")
 
 
+def test_clients_of_a_vip_that_is_given_up_are_told(pair):
+    lab, (first, second) = pair
+    server = lab.host("server", "10.10.1.90")
+    server.backend()
+    served = {"backends": {"static": [f"{server.address}:6443"]}, "loadBalancer": {"healthCheck": {"type": "tcp", "interval": "200ms"}}}
+    for host in (second, first):
+        replace(host.agent, text(host, served, {"vip": {"addresses": [VIP, OTHER]}, "vrrp": {"priority": 102 if host is first else 100, "advertInterval": "200ms"}}))
+    lab.wait_for(lambda: first.holds(VIP) and first.holds(OTHER) and first.agent.up() == [f"{server.address}:6443"], 10, "both VIPs and the backend")
+    kept, told = lab.client_host.tls_connect(VIP, 16443), lab.client_host.connect(OTHER, 16443)
+    lab.wait_for(lambda: first.agent.metrics("proxy_connections") == 2, 10, "both connections")
+    replace(first.agent, text(first, served, {"vip": {"addresses": [VIP]}, "vrrp": {"priority": 102, "advertInterval": "200ms"}}))
+    told.settimeout(10 * PATIENCE)
+    with pytest.raises(ConnectionResetError):
+        told.recv(1)
+    kept.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert b"200" in kept.recv(4096)
+
+
+def test_checks_in_another_order_stay_with_their_states():
+    with Lab(vips=[VIP]) as lab:
+        host = lab.host("master1", "10.10.1.83")
+        listed = [{"name": name, "port": port, "weight": weight} for name, port, weight in (("lb", 16443, 11), ("other", 4444, 3))]
+        agent = host.start_agent(text(host, {"checks": listed, "vrrp": {"advertInterval": "200ms"}}))
+        states = lambda: [(each["name"], each["up"]) for each in agent.status()["checks"]]  # noqa: E731
+        lab.wait_for(lambda: states()[1] == ("other", False) and host.holds(VIP), 10, "the first results")
+        before = states()
+        replace(agent, text(host, {"checks": listed[::-1], "vrrp": {"advertInterval": "300ms"}}))
+        lab.wait_for(lambda: applied(agent, "vrrp.advertInterval"), 10, "it to be applied")
+        assert states() == before[::-1]
+
+
 def test_a_shorter_interval_is_kept_at_once(pair):
     lab, (first, _) = pair
     with Capture(first, "ip proto 112") as capture:

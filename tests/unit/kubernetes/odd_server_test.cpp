@@ -112,5 +112,38 @@ TEST_F(OddServerTest, NodesThatMakeNoBackendAreToldOfOnceAndVeryManyInBrief) {
     EXPECT_THAT(log, HasSubstr("nodes=25"));
 }
 
+struct BadChunk {
+    const char* name;
+    const char* text;
+    int times;
+    const char* said;
+};
+
+class BadChunkTest : public OddServerTest, public testing::WithParamInterface<BadChunk> {};
+
+TEST_P(BadChunkTest, EndsTheWatchAndNothingElse) {
+    const ApiStandIn api(*pki_);
+    api.put("m1", "10.0.0.1");
+    start(options(api));
+    ASSERT_TRUE(await([&] { return api.watched(); }));
+    api.tell({{"do", "raw"}, {"text", GetParam().text}, {"times", 1}});
+    if (GetParam().times > 0)
+        api.tell({{"do", "raw"}, {"text", std::string(1024, 'x')}, {"times", GetParam().times}});
+    EXPECT_TRUE(says(GetParam().said));
+    api.put("m2", "10.0.0.2");
+    EXPECT_TRUE(becomes({"m1=10.0.0.1", "m2=10.0.0.2"})) << "by a watch of its own";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfSize, BadChunkTest,
+    testing::Values(BadChunk{.name = "MinusOne", .text = "-1\r\nx", .times = 0, .said = "impossible size"},
+                    BadChunk{.name = "MinusTwo", .text = "-2\r\n", .times = 0, .said = "impossible size"},
+                    // The library adds the two bytes of the end, and reads for ever.
+                    BadChunk{.name = "MinusFive", .text = "-5\r\n", .times = 34 << 10, .said = "too large"},
+                    BadChunk{
+                        .name = "TwoGiB", .text = "7fffffff\r\n", .times = 34 << 10, .said = "too large"},
+                    BadChunk{.name = "NoEnd", .text = "1", .times = 34 << 10, .said = "too large"}),
+    [](const testing::TestParamInfo<BadChunk>& tested) { return tested.param.name; });
+
 }  // namespace
 }  // namespace fairlead::kubernetes
