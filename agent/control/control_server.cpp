@@ -77,7 +77,7 @@ ControlServer::ControlServer(boost::asio::io_context& context, std::uint8_t virt
 
 void ControlServer::accept() {
     acceptor_.async_accept([this](const error_code& error, stream_protocol::socket socket) {
-        if (error == boost::asio::error::operation_aborted) return;
+        if (error == boost::asio::error::operation_aborted || !acceptor_.is_open()) return;
         if (error) return acceptLater();
         if (*open_ < kMaxConnections && trusted(socket.native_handle()))
             std::make_shared<Connection>(std::move(socket), commands_, open_)->start();

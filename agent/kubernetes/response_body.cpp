@@ -1,6 +1,5 @@
 #include "agent/kubernetes/response_body.h"
 
-#include <stdexcept>
 #include <utility>
 
 namespace fairlead::kubernetes {
@@ -26,7 +25,7 @@ void ResponseBody::fail(const std::string& error) {
 void ResponseBody::arrived(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     gathered_ += bytes;
-    if (gathered_ <= (begun_ ? kMostGathered : kLargestHead) || error_) return;
+    if (gathered_ <= kMostGathered || error_) return;
     error_ = begun_ ? "a piece of the answer is too large" : "the answer's head is too large";
     changed_.notify_all();
 }
@@ -69,14 +68,15 @@ void ResponseBody::resume(std::optional<Waiting> waiting) {
 
 pplx::task<std::size_t> ResponseBody::_putn(const char_type* bytes, std::size_t count) {
     const std::lock_guard lock(mutex_);
-    if (abandoned_) return pplx::task_from_result(count);
+    if (abandoned_ || error_) return pplx::task_from_result(count);
     gathered_ = 0;
-    // The library takes the size of a chunk as it comes, and reads "-1" as the largest number that there is;
-    // what is thrown here would end the process.
+    // The library takes the size of a chunk as it comes, and reads "-1" as the largest number that there is.
+    // What is thrown here would end the process, and a task that fails hold up a thread of the library's. The
+    // reader ends the request.
     if (count > kMostGathered) {
-        if (!error_) error_ = "a chunk has an impossible size";
+        error_ = "a chunk has an impossible size";
         changed_.notify_all();
-        return pplx::task_from_exception<std::size_t>(std::length_error(*error_));
+        return pplx::task_from_result(count);
     }
     bytes_.append(reinterpret_cast<const char*>(bytes), count);
     changed_.notify_all();

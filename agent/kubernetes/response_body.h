@@ -51,7 +51,6 @@ class ResponseBody final : public concurrency::streams::details::streambuf_state
     static constexpr std::size_t kMostBuffered = 256U << 10U;
     /// An API server may send a page of a list in one chunk: 500 Nodes of some 20 KiB.
     static constexpr std::size_t kMostGathered = 32U << 20U;
-    static constexpr std::size_t kLargestHead = 1U << 20U;
 
     pplx::task<std::size_t> _putn(const char_type* bytes, std::size_t count) override;
     pplx::task<int_type> _putc(char_type byte) override;

@@ -72,6 +72,10 @@ std::string AddressKeeper::change(std::vector<address> vips, vrrp::Duration adve
 }
 
 std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp::TimePoint now) {
+    if (installed() && interfaceIndex_ != interfaceIndex) {
+        // What they were on may still be there, under another name.
+        if (auto left = remove(); !left) return left;
+    }
     interfaceIndex_ = interfaceIndex;
     renewed_ = now;
     for (const address& vip : vips_) {

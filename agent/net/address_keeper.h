@@ -39,7 +39,8 @@ class AddressKeeper {
     /// that are new wherever they were left; install() then adds them. What went wrong, empty if nothing.
     std::string change(std::vector<boost::asio::ip::address> vips, vrrp::Duration advertInterval);
 
-    /// Adds the VIPs, or renews them. On an error none of them stays.
+    /// Adds the VIPs, or renews them; from another interface they are removed. On an error none of them
+    /// stays.
     std::expected<void, std::string> install(int interfaceIndex, vrrp::TimePoint now);
 
     /// Nothing to do if they aren't installed. An error means that they stay until their lifetime is over.

@@ -20,7 +20,8 @@ void VirtualRouter::refreshInterface() {
         // Deleted and made again, or renamed: the sockets are bound to what is gone.
         socket_.reset();
         addressFault_.clear();
-        if (keeper_.installed()) {
+        // Where there is none any more the router says what follows: FAULT, without the VIPs.
+        if (keeper_.installed() && interface_.link.index != 0) {
             restoreAt_ = clock();
             restoreCause_ = "the interface was made anew";
         }

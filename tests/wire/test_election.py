@@ -286,6 +286,18 @@ def test_the_interface_made_anew_is_taken_up_where_the_old_one_ended(trio):
     trio.whole()
 
 
+def test_a_renamed_interface_gives_the_vip_up_at_once(trio):
+    """Under its new name it would keep it, and be reached."""
+    with trio.lab.observe(VIP) as seen:
+        trio.best.ip("link", "set", "eth0", "name", "lan0")
+        try:
+            assert successor(trio).name == "master2"
+        finally:
+            trio.best.ip("link", "set", "lan0", "name", "eth0")
+    assert seen.longest_with_several() < 0.3 * PATIENCE, seen.describe()
+    trio.whole()
+
+
 def test_an_interface_that_was_exchanged_behind_a_holders_back_gets_the_vip_again():
     """As a driver that is loaded anew does it, while the machine is too busy for the agent to see the one go before the other is there."""
     with Lab(vips=[VIP]) as lab:
