@@ -292,6 +292,7 @@ def test_a_renamed_interface_gives_the_vip_up_at_once(trio):
         trio.best.ip("link", "set", "eth0", "name", "lan0")
         try:
             assert successor(trio).name == "master2"
+            trio.lab.wait_for(lambda: not trio.best.holds(VIP), 5, "the VIP to leave the renamed interface")
         finally:
             trio.best.ip("link", "set", "lan0", "name", "eth0")
     assert seen.longest_with_several() < 0.3 * PATIENCE, seen.describe()
