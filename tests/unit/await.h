@@ -9,7 +9,7 @@ namespace fairlead::test {
 
 /// Asks every few milliseconds whether it holds; the limit is only there so that a test that fails ends.
 inline bool await(const std::function<bool()>& condition,
-                  std::chrono::seconds limit = std::chrono::seconds(20)) {
+                  std::chrono::seconds limit = std::chrono::seconds(60)) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end) return false;

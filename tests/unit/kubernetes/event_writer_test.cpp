@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "tests/unit/kubernetes/api_stand_in.h"
+#include "tests/unit/stderr_capture.h"
 
 namespace fairlead::kubernetes {
 namespace {
@@ -93,7 +94,7 @@ TEST_F(EventWriterTest, WaitsForAServerAndNeverHoldsUpWhoWrites) {
 TEST_F(EventWriterTest, SaysOnceThatTheRightIsMissingAndGoesOn) {
     const ApiStandIn api(*pki_);
     api.tell({{"do", "events"}, {"status", 403}});
-    testing::internal::CaptureStderr();
+    const test::StderrCapture capture;
     {
         EventWriter writer([&] { return working(api); });
         writer.start();
@@ -104,7 +105,8 @@ TEST_F(EventWriterTest, SaysOnceThatTheRightIsMissingAndGoesOn) {
         writer.write(vipMove());
         EXPECT_TRUE(await([&] { return told(api) == 1; }));
     }
-    const std::string log = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(capture.says("Events about the VIP are not written"));
+    const std::string log = capture.text();
     const auto first = log.find("Events about the VIP are not written");
     ASSERT_NE(first, std::string::npos) << log;
     EXPECT_THAT(log, HasSubstr("fairlead manifest rbac"));

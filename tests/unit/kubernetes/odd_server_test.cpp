@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/unit/kubernetes/reflector_fixture.h"
+#include "tests/unit/stderr_capture.h"
 
 namespace fairlead::kubernetes {
 namespace {
@@ -91,15 +92,16 @@ TEST_F(OddServerTest, NodesThatMakeNoBackendAreToldOfOnceAndVeryManyInBrief) {
     api.put("m1", "10.0.0.1");
     for (int i = 0; i < 25; ++i)
         api.tell({{"do", "put"}, {"name", "bare" + std::to_string(100 + i)}, {"addresses", Json::array()}});
-    testing::internal::CaptureStderr();
+    const test::StderrCapture capture;
     start(options(api));
     EXPECT_TRUE(becomes({"m1=10.0.0.1"}));
     ASSERT_TRUE(await([&] { return api.watched(); }));
     // An event that changes nothing about them, and one that makes it a reason the fewer.
     api.put("bare100", "10.0.0.2");
     EXPECT_TRUE(becomes({"m1=10.0.0.1", "bare100=10.0.0.2"}));
+    EXPECT_TRUE(capture.says("more Nodes make no backend"));
     reflector_->stop();
-    const std::string log = testing::internal::GetCapturedStderr();
+    const std::string log = capture.text();
     const auto count = [&log](const std::string& text) {
         int found = 0;
         for (std::size_t at = log.find(text); at != std::string::npos; at = log.find(text, at + 1))

@@ -4,6 +4,7 @@
 
 #include "agent/kubernetes/reflector.h"
 #include "tests/unit/kubernetes/reflector_fixture.h"
+#include "tests/unit/stderr_capture.h"
 
 namespace fairlead::kubernetes {
 namespace {
@@ -35,21 +36,23 @@ TEST_F(ReflectorTest, SaysWhichRightIsMissingAndHowToGrantItAfter403) {
                "group \"\" at the cluster scope"}});
     ReflectorOptions o = options(api);
     o.kubeconfigs = {pki_->kubeconfig("token.conf", "token: secret-token")};
-    testing::internal::CaptureStderr();
+    const test::StderrCapture log;
     start(o);
     EXPECT_TRUE(says("cannot list resource"));
     EXPECT_TRUE(await([&] { return api.requests("limit=") >= 3; }));
     const std::string said = reflector_->status().lastError;
+    EXPECT_TRUE(log.says("cannot watch Nodes"));
     reflector_->stop();
-    const std::string log = testing::internal::GetCapturedStderr();
+    const std::string text = log.text();
 
     EXPECT_THAT(said,
                 AllOf(HasSubstr(pki_->file("token.conf")), HasSubstr("403"),
                       HasSubstr("kubectl create clusterrole fairlead --verb=get,list,watch --resource=nodes"),
                       HasSubstr("--user=jane"), Not(HasSubstr("secret-token"))));
-    const auto first = log.find("cannot watch Nodes");
-    ASSERT_NE(first, std::string::npos) << log;
-    EXPECT_EQ(log.find("cannot watch Nodes", first + 1), std::string::npos) << "said more than once: " << log;
+    const auto first = text.find("cannot watch Nodes");
+    ASSERT_NE(first, std::string::npos) << text;
+    EXPECT_EQ(text.find("cannot watch Nodes", first + 1), std::string::npos)
+        << "said more than once: " << text;
 }
 
 TEST_F(ReflectorTest, StartsWhenAKubeconfigAppears) {
@@ -144,7 +147,7 @@ TEST_F(ReflectorTest, TriesADeniedIdentityAgainWhenAWatchEnds) {
 TEST_F(ReflectorTest, WarnsOfACertificateThatExpiresSoon) {
     const ApiStandIn api(*pki_);
     api.put("m1", "10.0.0.1");
-    testing::internal::CaptureStderr();
+    const test::StderrCapture log;
     Reflector& reflector = start(options(api));  // the certificates of these tests live for three days
     EXPECT_TRUE(await([&] { return api.watched(); }));
     const std::string notice = reflector.status().notice;
@@ -152,7 +155,7 @@ TEST_F(ReflectorTest, WarnsOfACertificateThatExpiresSoon) {
     // Three days to the second, or a moment less by now.
     EXPECT_THAT(notice, AllOf(HasSubstr(pki_->file("admin.conf")), HasSubstr("expires on"),
                               AnyOf(HasSubstr("in 2 days"), HasSubstr("in 3 days"))));
-    EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("an identity is about to expire"));
+    EXPECT_TRUE(log.says("an identity is about to expire"));
 }
 
 TEST_F(ReflectorTest, TriesTheNextIdentityIfTheFirstKnowsAnotherCluster) {

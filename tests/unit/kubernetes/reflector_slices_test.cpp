@@ -4,12 +4,10 @@
 
 #include "agent/kubernetes/reflector.h"
 #include "tests/unit/kubernetes/reflector_fixture.h"
+#include "tests/unit/stderr_capture.h"
 
 namespace fairlead::kubernetes {
 namespace {
-
-using testing::AllOf;
-using testing::HasSubstr;
 
 class SlicesTest : public ReflectorTest {
   protected:
@@ -71,7 +69,7 @@ TEST_F(SlicesTest, AreReadByTheBetaOfAnOldServer) {
 TEST_F(SlicesTest, ThatVanishOrAreEmptyTakeNoBackendAway) {
     const ApiStandIn api(*pki_);
     put(api, {"10.0.0.1", "10.0.0.2"});
-    testing::internal::CaptureStderr();
+    const test::StderrCapture log;
     Reflector& reflector = start(slices(api));
     ASSERT_TRUE(await([&] { return api.watched() && reflector.status().watchUp; }));
     put(api, Json::array());
@@ -86,8 +84,9 @@ TEST_F(SlicesTest, ThatVanishOrAreEmptyTakeNoBackendAway) {
     EXPECT_TRUE(await([&] { return api.requests("limit=") == 2 && api.watched(); }));
     EXPECT_EQ(lists(), 1U);
     reflector.stop();
-    EXPECT_THAT(testing::internal::GetCapturedStderr(),
-                AllOf(HasSubstr("the API names no control-plane host"), HasSubstr("source=EndpointSlices")));
+    EXPECT_TRUE(log.says(
+        "the API names no control-plane host; keeping the backends known so far source=EndpointSlices"))
+        << log.text();
 }
 
 TEST_F(SlicesTest, WithTheVipAmongThemAreWarnedOf) {
@@ -95,12 +94,12 @@ TEST_F(SlicesTest, WithTheVipAmongThemAreWarnedOf) {
     put(api, {"10.0.0.1", "10.0.0.108"});
     ReflectorOptions o = slices(api);
     o.vips = {boost::asio::ip::make_address("10.0.0.108")};
-    testing::internal::CaptureStderr();
+    const test::StderrCapture log;
     Reflector& reflector = start(o);
     EXPECT_TRUE(becomes({"10.0.0.1=10.0.0.1"}));
     reflector.stop();
-    EXPECT_THAT(testing::internal::GetCapturedStderr(),
-                AllOf(HasSubstr("an endpoint makes no backend"), HasSubstr("10.0.0.108 is the VIP")));
+    EXPECT_TRUE(log.says("an endpoint makes no backend cause=\"kubernetes: 10.0.0.108 is the VIP"))
+        << log.text();
 }
 
 TEST_F(SlicesTest, ThatMayNotBeReadSayWhichRightIsMissing) {
