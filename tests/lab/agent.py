@@ -77,6 +77,12 @@ class Agent(Process):
             self.stop()
         return self.host.start_agent(*self._again)
 
+    def replace_configuration(self, content):
+        """Another text in its file, as editors do it: whole or not at all."""
+        with open(f"{self.file}.new", "w") as file:
+            file.write(content)
+        os.rename(f"{self.file}.new", self.file)
+
     def get(self, path):
         """(status, body) from the admin server."""
         return self.host.http_get("127.0.0.1", ADMIN_PORT, path)

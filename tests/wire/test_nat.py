@@ -1,6 +1,5 @@
 """The data path nat: connections are carried by rules of nftables, beside an agent that only keeps them right."""
 
-import os
 import re
 import time
 
@@ -44,10 +43,7 @@ def test_another_algorithm_applies_to_new_connections_at_once_and_costs_none(sit
     kept = open_connections(site.client, VIP, 6)
     assert {name for _, name in kept} == set(NAMES)
     for algorithm, backends in (("sourceHash", 1), ("roundRobin", 3)):
-        content = yaml.safe_dump(merged(defaults(site.hosts[0]), site.configuration(loadBalancer={"algorithm": algorithm})))
-        with open(f"{agent.file}.new", "w") as file:
-            file.write(content)
-        os.rename(f"{agent.file}.new", agent.file)
+        agent.replace_configuration(yaml.safe_dump(merged(defaults(site.hosts[0]), site.configuration(loadBalancer={"algorithm": algorithm}))))
         site.lab.wait_for(lambda: len(set(site.names(6))) == backends, 10, f"{algorithm} to be in use")  # noqa: B023
     for connection, name in kept:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -20,13 +20,6 @@ def text(host, *layers):
     return yaml.safe_dump(merged(defaults(host), QUIET, *layers), sort_keys=False)
 
 
-def replace(agent, content):
-    """As editors do it: whole or not at all."""
-    with open(f"{agent.file}.new", "w") as file:
-        file.write(content)
-    os.rename(f"{agent.file}.new", agent.file)
-
-
 def log(agent):
     with open(agent.log) as file:
         return file.read()
@@ -56,15 +49,15 @@ def test_case_58_the_holder_changes_interval_priority_and_vips_without_a_gap(pai
     entered = [host.agent.metrics("vrrp_transitions_total") for host in (first, second)]
     # Always one address in common: who protects none of ours is another cluster.
     for host, priority in ((second, 100), (first, 102)):
-        replace(host.agent, text(host, {"vip": {"addresses": [VIP, OTHER]}, "vrrp": {"priority": priority, "advertInterval": "200ms"}}))
+        host.agent.replace_configuration(text(host, {"vip": {"addresses": [VIP, OTHER]}, "vrrp": {"priority": priority, "advertInterval": "200ms"}}))
         lab.wait_for(lambda: applied(host.agent, "vip.addresses"), 5, "the second VIP to be applied")
     lab.wait_for(lambda: first.holds(VIP) and first.holds(OTHER), 5, "both VIPs")
-    replace(second.agent, text(second, {"vip": {"addresses": [OTHER, THIRD]}, "vrrp": {"priority": 100, "advertInterval": "400ms"}}))
+    second.agent.replace_configuration(text(second, {"vip": {"addresses": [OTHER, THIRD]}, "vrrp": {"priority": 100, "advertInterval": "400ms"}}))
     lab.wait_for(lambda: applied(second.agent, "vrrp.advertInterval"), 5, "the backup to apply it")
     with Capture(lab.host("observer", "10.10.1.70")) as capture, lab.observe(OTHER) as seen:
         lab.wait_for(lambda: len(own(capture, first)) >= 3, 5, "some advertisements")
         first.add_address(f"{THIRD}/32")  # left by somebody: taken over all the same
-        replace(first.agent, text(first, {"vip": {"addresses": [OTHER, THIRD]}, "vrrp": {"priority": 110, "advertInterval": "400ms"}}))
+        first.agent.replace_configuration(text(first, {"vip": {"addresses": [OTHER, THIRD]}, "vrrp": {"priority": 110, "advertInterval": "400ms"}}))
         lab.wait_for(lambda: not first.holds(VIP) and first.holds(OTHER) and first.holds(THIRD), 5, "the new VIPs in place of the old one")
         told = len(own(capture, first))
         lab.wait_for(lambda: len(own(capture, first)) >= told + 8, 10, "advertisements after the change")
@@ -97,11 +90,11 @@ def test_clients_of_a_vip_that_is_given_up_are_told(pair):
     server.backend()
     served = {"backends": {"static": [f"{server.address}:6443"]}, "loadBalancer": {"healthCheck": {"type": "tcp", "interval": "200ms"}}}
     for host in (second, first):
-        replace(host.agent, text(host, served, {"vip": {"addresses": [VIP, OTHER]}, "vrrp": {"priority": 102 if host is first else 100, "advertInterval": "200ms"}}))
+        host.agent.replace_configuration(text(host, served, {"vip": {"addresses": [VIP, OTHER]}, "vrrp": {"priority": 102 if host is first else 100, "advertInterval": "200ms"}}))
     lab.wait_for(lambda: first.holds(VIP) and first.holds(OTHER) and first.agent.up() == [f"{server.address}:6443"], 10, "both VIPs and the backend")
     kept, told = lab.client_host.tls_connect(VIP, 16443), lab.client_host.connect(OTHER, 16443)
     lab.wait_for(lambda: first.agent.metrics("proxy_connections") == 2, 10, "both connections")
-    replace(first.agent, text(first, served, {"vip": {"addresses": [VIP]}, "vrrp": {"priority": 102, "advertInterval": "200ms"}}))
+    first.agent.replace_configuration(text(first, served, {"vip": {"addresses": [VIP]}, "vrrp": {"priority": 102, "advertInterval": "200ms"}}))
     told.settimeout(10 * PATIENCE)
     with pytest.raises(ConnectionResetError):
         told.recv(1)
@@ -117,7 +110,7 @@ def test_checks_in_another_order_stay_with_their_states():
         states = lambda: [(each["name"], each["up"]) for each in agent.status()["checks"]]  # noqa: E731
         lab.wait_for(lambda: states()[1] == ("other", False) and host.holds(VIP), 10, "the first results")
         before = states()
-        replace(agent, text(host, {"checks": listed[::-1], "vrrp": {"advertInterval": "300ms"}}))
+        agent.replace_configuration(text(host, {"checks": listed[::-1], "vrrp": {"advertInterval": "300ms"}}))
         lab.wait_for(lambda: applied(agent, "vrrp.advertInterval"), 10, "it to be applied")
         assert states() == before[::-1]
 
@@ -125,7 +118,7 @@ def test_checks_in_another_order_stay_with_their_states():
 def test_a_shorter_interval_is_kept_at_once(pair):
     lab, (first, _) = pair
     with Capture(first, "ip proto 112") as capture:
-        replace(first.agent, text(first, {"vrrp": {"priority": 102, "advertInterval": "50ms"}}))
+        first.agent.replace_configuration(text(first, {"vrrp": {"priority": 102, "advertInterval": "50ms"}}))
         lab.wait_for(lambda: applied(first.agent, "vrrp.advertInterval"), 5, "it to be applied")
         before = len(own(capture, first))
         lab.wait_for(lambda: len(own(capture, first)) >= before + 20, 10, "advertisements")
@@ -137,10 +130,10 @@ def test_a_shorter_interval_is_kept_at_once(pair):
 
 def test_a_lower_priority_hands_over_and_a_higher_one_comes_back(pair):
     lab, (first, second) = pair
-    replace(first.agent, text(first, {"vrrp": {"priority": 50, "advertInterval": "200ms"}}))
+    first.agent.replace_configuration(text(first, {"vrrp": {"priority": 50, "advertInterval": "200ms"}}))
     lab.wait_for(lambda: lab.holders(VIP) == ["master2"], 10, "master2 to hold the VIP")
     assert "gave the address to this host" in log(second.agent) or "gave up the address" in log(second.agent)
-    replace(second.agent, text(second, {"vrrp": {"priority": 40, "advertInterval": "200ms"}}))
+    second.agent.replace_configuration(text(second, {"vrrp": {"priority": 40, "advertInterval": "200ms"}}))
     lab.wait_for(lambda: lab.holders(VIP) == ["master1"], 10, "master1 to hold the VIP again")
 
 
@@ -150,7 +143,7 @@ def test_what_is_wrong_changes_nothing_and_is_named(pair, way):
     entered = first.agent.metrics("vrrp_transitions_total")
     wrong = text(first, {"vrrp": {"priority": 102, "advertInterval": "200ms"}}).replace("priority: 102", "priority: 999")
     line = wrong[: wrong.index("999")].count("\n") + 1
-    replace(first.agent, wrong)
+    first.agent.replace_configuration(wrong)
     if way == "signal":
         first.agent.popen.send_signal(signal.SIGHUP)
     place = f"{first.agent.file}:{line}: vrrp.priority: "
@@ -159,7 +152,7 @@ def test_what_is_wrong_changes_nothing_and_is_named(pair, way):
     after = first.agent.status()["router"]
     assert (after["state"], after["priority"]) == ("MASTER", 102) and first.agent.metrics("vrrp_transitions_total") == entered
     # Put right, it is taken up and no longer complained of.
-    replace(first.agent, text(first, {"vrrp": {"priority": 103, "advertInterval": "200ms"}}))
+    first.agent.replace_configuration(text(first, {"vrrp": {"priority": 103, "advertInterval": "200ms"}}))
     lab.wait_for(lambda: first.agent.status()["router"]["priority"] == 103, 5, "the right file to be applied")
     assert not any("not applied" in warning for warning in first.agent.status()["warnings"])
 
@@ -167,14 +160,14 @@ def test_what_is_wrong_changes_nothing_and_is_named(pair, way):
 def test_what_needs_a_restart_is_named_and_waits_for_it(pair):
     lab, (first, _) = pair
     agent = first.agent
-    replace(agent, text(first, {"vrrp": {"priority": 102, "advertInterval": "200ms"}, "admin": {"bind": "127.0.0.1:17444"}, "logging": {"level": "debug"}}))
+    agent.replace_configuration(text(first, {"vrrp": {"priority": 102, "advertInterval": "200ms"}, "admin": {"bind": "127.0.0.1:17444"}, "logging": {"level": "debug"}}))
     lab.wait_for(lambda: applied(agent, "logging.level"), 5, "the log level to be applied")
     expected = "admin.bind: 127.0.0.1:16444 -> 127.0.0.1:17444"
     assert f'configuration takes effect at the next start changes="{expected}"' in log(agent)
     assert f"takes effect at the next start: {expected}" in agent.status()["warnings"]
     assert lab.holders(VIP) == ["master1"]
     # Taken back, nothing is left to warn of.
-    replace(agent, text(first, {"vrrp": {"priority": 102, "advertInterval": "200ms"}, "logging": {"level": "debug"}}))
+    agent.replace_configuration(text(first, {"vrrp": {"priority": 102, "advertInterval": "200ms"}, "logging": {"level": "debug"}}))
     lab.wait_for(lambda: not any("next start" in warning for warning in agent.status()["warnings"]), 5, "the warning to go")
 
 
@@ -262,7 +255,7 @@ def test_flags_still_override_and_changed_keys_are_read_again():
         with open(hosts[0].agent.file) as file:
             content = file.read()
         write_keys(keys["master1"], new)
-        replace(hosts[0].agent, content + "\n# logging.level is a flag's\n")
+        hosts[0].agent.replace_configuration(content + "\n# logging.level is a flag's\n")
         lab.wait_for(lambda: "nothing has changed" in log(hosts[0].agent), 5, "the file to be read")
 
 
@@ -290,7 +283,7 @@ def test_the_balancer_changes_without_losing_a_connection():
         agent = host.start_agent(content())
         lab.wait_for(lambda: agent.up() == [f"{servers[0].address}:6443"] and host.holds(VIP), 15, "the first backend")
         kept = host.tls_connect(VIP, 16443)
-        replace(agent, content({
+        agent.replace_configuration(content({
             "loadBalancer": {"algorithm": "leastConnections", "accessLog": True, "connectTimeout": "1s", "maxConnections": 3,
                              "healthCheck": {"type": "tls", "caFile": lab.authority.certificate, "serverName": servers[0].address, "fall": 3}},
             "checks": [{"name": "lb", "port": 16443, "weight": 11}],
@@ -299,7 +292,7 @@ def test_the_balancer_changes_without_losing_a_connection():
         both = content({
             "backends": {"static": [f"{server.address}:6443" for server in servers]},
         })  # fmt: skip
-        replace(agent, both)
+        agent.replace_configuration(both)
         lab.wait_for(lambda: len(agent.up()) == 2 and agent.status()["router"]["priority"] == 100, 10, "both backends, and no check")
         names = {host.https_get(VIP, 16443, "/")[1].strip() for _ in range(8)}
         assert len(names) == 2, names
@@ -328,10 +321,10 @@ def test_the_local_backend_is_preferred_and_others_warm_up_from_the_moment_it_is
         agent = hosts[0].start_agent(content())
         lab.wait_for(lambda: len(agent.up()) == 2 and hosts[0].holds(VIP), 15, "both backends")
         assert names() == {"master1", "master2"}
-        replace(agent, content(preferLocal=True))
+        agent.replace_configuration(content(preferLocal=True))
         lab.wait_for(lambda: applied(agent, "loadBalancer.preferLocal"), 5, "it to be applied")
         lab.wait_for(lambda: names() == {"master1"}, 5, "the local backend to serve alone")
-        replace(agent, content(slowStart="10m", rebalance={"rate": 5, "idle": "1s", "tolerance": 20}))
+        agent.replace_configuration(content(slowStart="10m", rebalance={"rate": 5, "idle": "1s", "tolerance": 20}))
         for key in ("slowStart", "rebalance.rate", "rebalance.idle", "rebalance.tolerance"):
             lab.wait_for(lambda: applied(agent, f"loadBalancer.{key}"), 5, f"{key} to be applied")
         assert not any("next start" in warning for warning in agent.status()["warnings"])

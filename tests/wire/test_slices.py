@@ -1,6 +1,5 @@
 """Backends from the EndpointSlices of default/kubernetes (docs/kubernetes.md), with stand-ins for API servers."""
 
-import os
 import time
 
 import pytest
@@ -112,8 +111,6 @@ def test_the_source_is_changed_while_the_agent_runs(site):
     with open(site.agent.file) as file:
         text = file.read()
     assert "source: endpointslices" in text
-    with open(f"{site.agent.file}.new", "w") as file:
-        file.write(text.replace("source: endpointslices", "source: nodes"))
-    os.rename(f"{site.agent.file}.new", site.agent.file)
+    site.agent.replace_configuration(text.replace("source: endpointslices", "source: nodes"))
     site.lab.wait_for(lambda: {each["name"] for each in site.agent.status()["backends"]} == {"master1", "master2"}, 15, "the Nodes' names")
     assert site.agent.up() == [site.first, site.second]

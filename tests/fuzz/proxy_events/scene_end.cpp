@@ -58,14 +58,12 @@ bool Scene::carryOn() {
 }
 
 bool Scene::anythingOpen() const {
-    return std::ranges::any_of(instances_,
-                               [](const auto& instance) { return figuresOf(*instance).open > 0; });
+    return std::ranges::any_of(instances_, [](const auto& instance) { return instance->shared.open > 0; });
 }
 
 bool Scene::settled() const {
     const auto over = [](const auto& each) { return each->peer.over(); };
-    return std::ranges::all_of(clients_, over) && std::ranges::all_of(served_, over) &&
-           std::ranges::all_of(instances_, [](const auto& instance) { return instance->shared.open == 0; });
+    return std::ranges::all_of(clients_, over) && std::ranges::all_of(served_, over) && !anythingOpen();
 }
 
 void Scene::settle() {
