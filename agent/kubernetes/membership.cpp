@@ -35,7 +35,7 @@ std::optional<std::vector<lb::Backend>> Membership::changed(const MemberStore& s
     }
     if (!oddity.empty() || members == last_) return std::nullopt;
     last_ = members;
-    return std::move(members);
+    return members;
 }
 
 /// Each reason once, and of very many the first ones.
