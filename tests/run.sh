@@ -18,13 +18,21 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$PWD/tests/tsan.supp"
 
 # What runs without being named. The rest (see the functions below) is run by name: it takes long, or it is for a change of one part.
-all_steps=(setup format build unit cppcheck valgrind asan coverage tsan system demo tidy fuzz)
-# What others need not wait for: named behind `build`, it begins then and has what time they leave, for much of what they do is waiting.
-beside=(tidy fuzz)
+all_steps=(setup format build unit cppcheck valgrind system demo asan coverage tsan compile tidy fuzz)
+# What others need not wait for: named behind `build`, it begins then and has what time they leave, for much of what they do is waiting
+# (system's hosts above all, so that the sanitizers' builds are there when their steps come).
+beside=(compile tidy fuzz)
 
 sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
 
-build_preset() { cmake --preset "$1" && cmake --build --preset "$1" -- -j "$jobs"; }
+# One at a time, as two steps may want the same (see `beside`).
+build_preset() {
+    mkdir -p build && exec {lock}>"build/$1.lock" && flock "$lock" || return 1
+    cmake --preset "$1" && cmake --build --preset "$1" -- -j "$jobs"
+    local status=$?
+    exec {lock}>&-
+    return "$status"
+}
 
 unit_tests() {
     build_preset "$1" && ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs"
@@ -33,6 +41,7 @@ unit_tests() {
 run_setup() { tests/setup.sh test && tests/setup.sh analysis; }
 run_format() { sources | xargs clang-format-19 --dry-run -Werror; }
 run_build() { build_preset release; }
+run_compile() { build_preset asan && build_preset tsan; }
 run_unit() { unit_tests release; }
 run_tidy() { build_preset release >/dev/null && tests/tidy.py; }
 # The same build counts the lines that run (docs/testing.md).

@@ -34,8 +34,7 @@ class Cleanup {
     void addresses(const config::Configuration& configuration) {
         if (configuration.vip.addresses.empty()) return;
         net::Netlink netlink;
-        net::AddressKeeper keeper(netlink, configuration.vip.addresses, configuration.vrrp.advertInterval);
-        const auto removed = keeper.sweep();
+        const auto removed = net::sweepAddresses(netlink, configuration.vip.addresses);
         if (!removed) return failed(removed.error());
         for (const net::RemovedAddress& address : *removed) {
             streams_.out << "removed " << address.address.to_string() << " from "

@@ -33,18 +33,18 @@ std::chrono::seconds addressLifetime(vrrp::Duration advertInterval) {
 AddressKeeper::AddressKeeper(Netlink& netlink, std::vector<address> vips, vrrp::Duration advertInterval)
     : netlink_(netlink), vips_(std::move(vips)), lifetime_(addressLifetime(advertInterval)) {}
 
-std::expected<std::vector<RemovedAddress>, std::string> AddressKeeper::sweep(
-    const std::vector<address>& vips) {
+std::expected<std::vector<RemovedAddress>, std::string> sweepAddresses(
+    Netlink& netlink, const std::vector<address>& addresses) {
     std::vector<AddressRecord> found;
-    const auto read = netlink_.forEachAddress(0, [&](const AddressRecord& record) {
-        if (std::ranges::find(vips, record.address) != vips.end()) found.push_back(record);
+    const auto read = netlink.forEachAddress(0, [&](const AddressRecord& record) {
+        if (std::ranges::find(addresses, record.address) != addresses.end()) found.push_back(record);
     });
     if (!read) return std::unexpected(read.error());
     std::vector<RemovedAddress> removed;
     for (const AddressRecord& record : found) {
         const std::string interface = Netlink::interfaceName(record.interfaceIndex);
-        const auto done = netlink_.order(
-            AddressRequest::remove(record.address, record.interfaceIndex, record.prefixLength));
+        const auto done =
+            netlink.order(AddressRequest::remove(record.address, record.interfaceIndex, record.prefixLength));
         if (!done && !absent(done.error())) {
             return std::unexpected("removing " + record.address.to_string() + " from " + interface + ": " +
                                    errorText(done.error()));
@@ -63,15 +63,18 @@ std::string AddressKeeper::change(std::vector<address> vips, vrrp::Duration adve
         return rest;
     };
     std::vector<address> moved = without(vips, vips_);
+    renewer_.cancel();
     if (installed()) std::ranges::copy(without(vips_, vips), std::back_inserter(moved));
     vips_ = std::move(vips);
     lifetime_ = addressLifetime(advertInterval);
     if (moved.empty()) return {};
-    const auto removed = sweep(moved);
+    const auto removed = sweepAddresses(netlink_, moved);
     return removed ? std::string() : removed.error();
 }
 
 std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp::TimePoint now) {
+    // What it would come to says nothing any more.
+    renewer_.cancel();
     if (installed() && interfaceIndex_ != interfaceIndex) {
         // What they were on may still be there, under another name.
         if (auto left = remove(); !left) return left;
@@ -81,16 +84,45 @@ std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp
     for (const address& vip : vips_) {
         const auto done = netlink_.order(AddressRequest::add(vip, interfaceIndex, lifetime_));
         if (done) continue;
-        std::string text = "adding " + vip.to_string() + " to " + Netlink::interfaceName(interfaceIndex) +
-                           ": " + errorText(done.error());
-        if (const auto undone = remove(); !undone) text += "; " + undone.error();
-        return std::unexpected(std::move(text));
+        return std::unexpected(giveUp("adding " + vip.to_string() + " to " +
+                                      Netlink::interfaceName(interfaceIndex) + ": " +
+                                      errorText(done.error())));
     }
     return {};
 }
 
+std::string AddressKeeper::giveUp(std::string error) {
+    if (const auto undone = remove(); !undone) error += "; " + undone.error();
+    return error;
+}
+
+std::optional<vrrp::TimePoint> AddressKeeper::renewAt() const {
+    if (!installed() || renewer_.underWay()) return std::nullopt;
+    return renewed_ + vrrp::Duration(lifetime_) / 5;
+}
+
+void AddressKeeper::renewIfDue(vrrp::TimePoint now) {
+    const auto due = renewAt();
+    if (!due || now < *due) return;
+    renewalBegan_ = now;
+    renewer_.begin(vips_, interfaceIndex_, lifetime_);
+}
+
+std::optional<Renewal> AddressKeeper::renewed(vrrp::TimePoint now) {
+    auto result = renewer_.take();
+    if (!result) return std::nullopt;
+    if (*result) {
+        renewed_ = renewalBegan_;
+    } else {
+        *result = std::unexpected(giveUp(std::move(result->error())));
+    }
+    return Renewal{.result = std::move(*result), .took = now - renewalBegan_};
+}
+
 std::expected<void, std::string> AddressKeeper::remove() {
     if (!installed()) return {};
+    // One that is carried out later would bring them back.
+    renewer_.cancel();
     const int index = std::exchange(interfaceIndex_, 0);
     std::string failures;
     for (const address& vip : vips_) {
@@ -98,7 +130,7 @@ std::expected<void, std::string> AddressKeeper::remove() {
         if (done || done.error() == ENODEV) continue;
         if (done.error() == EADDRNOTAVAIL) {
             // Somebody removed it, which is what was wanted; or put it there, with another prefix length.
-            if (const auto swept = sweep({vip}); !swept)
+            if (const auto swept = sweepAddresses(netlink_, {vip}); !swept)
                 failures += (failures.empty() ? "" : ", ") + swept.error();
             continue;
         }

@@ -3,15 +3,17 @@
 // detection, which would hold it back while the previous holder lets go), and only for a finite lifetime that
 // must be renewed, so that the kernel takes them away from a process that was killed or frozen
 // (ip-address(8), valid_lft; the kernel counts whole seconds). Never touches an address that is not one of
-// the VIPs. Election thread.
+// the VIPs. Renewal is not waited for, everything else is. Election thread.
 
 #include <boost/asio/ip/address.hpp>
 
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/net/address_renewer.h"
 #include "agent/net/netlink.h"
 #include "agent/vrrp/options.h"
 
@@ -27,13 +29,21 @@ struct RemovedAddress {
     std::string interface;
 };
 
+/// Removes these addresses wherever they are: an earlier run, or a person, left them.
+std::expected<std::vector<RemovedAddress>, std::string> sweepAddresses(
+    Netlink& netlink, const std::vector<boost::asio::ip::address>& addresses);
+
+/// What a renewal came to, and how long the kernel took.
+struct Renewal {
+    std::expected<void, std::string> result;
+    vrrp::Duration took{0};
+};
+
 class AddressKeeper {
   public:
+    /// Begins the renewer's thread. Throws std::runtime_error.
     AddressKeeper(Netlink& netlink, std::vector<boost::asio::ip::address> vips,
                   vrrp::Duration advertInterval);
-
-    /// Removes the VIPs wherever they are: an earlier run, or a person, left them.
-    std::expected<std::vector<RemovedAddress>, std::string> sweep() { return sweep(vips_); }
 
     /// Other VIPs and another interval from now on. Removes those that are no longer among them, and those
     /// that are new wherever they were left; install() then adds them. What went wrong, empty if nothing.
@@ -43,23 +53,32 @@ class AddressKeeper {
     /// stays.
     std::expected<void, std::string> install(int interfaceIndex, vrrp::TimePoint now);
 
+    /// Begins to renew them if it is time to.
+    void renewIfDue(vrrp::TimePoint now);
+    /// Once after renewalFd() became readable. On an error none of them stays.
+    std::optional<Renewal> renewed(vrrp::TimePoint now);
+    [[nodiscard]] int renewalFd() const { return renewer_.fd(); }
+
     /// Nothing to do if they aren't installed. An error means that they stay until their lifetime is over.
     std::expected<void, std::string> remove();
 
     [[nodiscard]] bool installed() const { return interfaceIndex_ != 0; }
-    [[nodiscard]] vrrp::TimePoint renewAt() const { return renewed_ + vrrp::Duration(lifetime_) / 5; }
+    /// When renewIfDue() is to be called.
+    [[nodiscard]] std::optional<vrrp::TimePoint> renewAt() const;
     /// Not renewed for so long that the kernel must have taken them away.
     [[nodiscard]] bool expired(vrrp::TimePoint now) const { return now - renewed_ >= lifetime_; }
 
   private:
-    std::expected<std::vector<RemovedAddress>, std::string> sweep(
-        const std::vector<boost::asio::ip::address>& vips);
+    /// The error, with what went wrong in removing them.
+    std::string giveUp(std::string error);
 
     Netlink& netlink_;
     std::vector<boost::asio::ip::address> vips_;
     std::chrono::seconds lifetime_;
     int interfaceIndex_ = 0;
-    vrrp::TimePoint renewed_;
+    vrrp::TimePoint renewed_;       ///< from when on the kernel reckons the lifetime, or a moment earlier
+    vrrp::TimePoint renewalBegan_;  ///< of the one that is under way
+    AddressRenewer renewer_;
 };
 
 }  // namespace fairlead::net

@@ -40,10 +40,11 @@ VirtualRouter::VirtualRouter(vrrp::RouterOptions options, std::optional<std::vec
                                  "\" does not exist (have: " + around_.netlink.interfaceNames() + ")");
     }
     if (!around_.holding) {
-        auto leftovers = keeper_.sweep();
+        auto leftovers = sweepAddresses(around_.netlink, options_.addresses);
         if (!leftovers) throw std::runtime_error(leftovers.error());
         leftovers_ = std::move(*leftovers);
     }
+    around_.watch(keeper_.renewalFd());
     openSockets();
     // What is missing from the start is for a person to put right; later on it is tried again.
     if (!socketFault_.empty()) throw std::runtime_error(socketFault_);
@@ -59,7 +60,8 @@ void VirtualRouter::start() {
     perform(router_.start({.fault = ownFault(), .primary = interface_.primary}, clock(), around_.holding));
     if (around_.holding && !keeper_.installed()) {
         // It could not go on where the agent before left off, so the VIPs must not stay.
-        if (const auto swept = keeper_.sweep(); !swept) reporter_.warning("sweep", swept.error(), clock());
+        if (const auto swept = sweepAddresses(around_.netlink, options_.addresses); !swept)
+            reporter_.warning("sweep", swept.error(), clock());
     }
 }
 
@@ -72,7 +74,7 @@ std::optional<TimePoint> VirtualRouter::deadline() const {
     const auto consider = [&](const std::optional<TimePoint>& other) {
         if (other && (!result || *other < *result)) result = other;
     };
-    if (keeper_.installed()) consider(keeper_.renewAt());
+    consider(keeper_.renewAt());
     consider(announcements_.deadline());
     consider(retryAt_);
     consider(restoreAt_);
@@ -115,7 +117,7 @@ void VirtualRouter::actOnTimers() {
         writeLastWill();
     }
     if (reached(restoreAt_, clock())) restoreAddresses();
-    if (keeper_.installed() && keeper_.renewAt() <= clock()) installAddresses();
+    renewAddresses();
     announceIfDue();
     sendHelloIfDue();
 }

@@ -117,6 +117,8 @@ class VirtualRouter {
     void sendHelloIfDue();
     void tellPeer(vrrp::PeerMessage::Kind kind, const boost::asio::ip::address& to);
     void installAddresses();
+    void renewAddresses();
+    void cantInstall(const std::string& error);
     void removeAddresses();
     void writeLastWill();
     void announceIfDue();

@@ -12,6 +12,12 @@ namespace fairlead::net {
 using boost::asio::ip::address;
 using vrrp::TimePoint;
 
+namespace {
+
+constexpr auto kSlowRenewal = std::chrono::milliseconds(500);  ///< is worth a line in the log
+
+}  // namespace
+
 void VirtualRouter::perform(const vrrp::Actions& actions) {
     for (const vrrp::Action& action : actions) {
         if (const auto* advert = std::get_if<vrrp::SendAdvertisement>(&action)) {
@@ -76,14 +82,40 @@ void VirtualRouter::installAddresses() {
     const auto installed = keeper_.install(interface_.link.index, clock());
     if (installed) {
         writeLastWill();
-        return;
+    } else {
+        cantInstall(installed.error());
     }
-    reporter_.warning("install", installed.error(), clock());
+}
+
+void VirtualRouter::renewAddresses() {
+    if (const auto renewal = keeper_.renewed(clock())) {
+        if (!renewal->result) {
+            cantInstall(renewal->result.error());
+            return;
+        }
+        if (renewal->took >= kSlowRenewal) {
+            reporter_.warning(
+                "renewal",
+                "the kernel took " +
+                    std::to_string(
+                        std::chrono::duration_cast<std::chrono::milliseconds>(renewal->took).count()) +
+                    " ms to renew the VIP: something on this host holds the lock of all network "
+                    "configuration "
+                    "(RTNL), a driver that resets its card for instance",
+                clock());
+        }
+        writeLastWill();
+    }
+    keeper_.renewIfDue(clock());
+}
+
+void VirtualRouter::cantInstall(const std::string& error) {
+    reporter_.warning("install", error, clock());
     // A holder without the address is worse than none. If the interface itself went, that is the reason to
     // tell, and its return the time to try again.
     refreshInterface();
     if (!interface_.fault(around_.interface, options_).empty()) return;
-    addressFault_ = installed.error();
+    addressFault_ = error;
     conditionChanged_ = true;
     retryAt_ = clock() + kRetry;
 }
@@ -122,7 +154,8 @@ void VirtualRouter::restoreAddresses() {
     if (!keeper_.installed()) return;
     announcements_.start(now);
     reporter_.warning("restore",
-                      (expired ? std::string("the VIP expired while this process did not run: back on ")
+                      (expired ? std::string("the VIP's lifetime ended while this process, or the kernel's "
+                                             "network configuration, was held up: back on ")
                                : restoreCause_ + ": put back on ") +
                           around_.interface,
                       now);

@@ -1,9 +1,10 @@
 """The LAN: cables, switches, loss. All of it is done on the switch's side of the host's cable, so that it can't meet with what
 the agent or somebody else does to the host's own rules."""
 
+import contextlib
 import time
 
-from lab import namespaces
+from lab import configuration_lock, namespaces
 
 from .fault import Fault
 
@@ -156,3 +157,18 @@ class Renamed(Fault):
 
     def heal(self):
         self.host.ip("link", "set", "lan0", "name", "eth0")
+
+
+class ConfigurationLocked(Fault):
+    """The kernel's lock of all network configuration is held, for the VIP's lifetime and longer. It is one lock for all hosts here."""
+
+    name = "network-locked"
+    hold = (0.3, 3.0)
+    pairable = False  # nobody can take a VIP over meanwhile
+
+    def inject(self):
+        self._lock = contextlib.ExitStack()
+        self._lock.enter_context(configuration_lock.held())
+
+    def heal(self):
+        self._lock.close()

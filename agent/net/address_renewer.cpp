@@ -1,0 +1,111 @@
+#include "agent/net/address_renewer.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <latch>
+#include <stdexcept>
+#include <utility>
+
+#include "agent/net/address_request.h"
+#include "agent/net/realtime.h"
+#include "agent/net/signals_blocked.h"
+#include "agent/net/system_error.h"
+
+namespace fairlead::net {
+
+AddressRenewer::AddressRenewer() : finished_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!finished_) throw std::runtime_error("eventfd: " + errnoText(errno));
+    std::latch settled(1);
+    // Signals are for the other threads; the new one inherits the mask.
+    const SignalsBlocked blocked;
+    thread_ = std::thread([this, &settled] {
+        pthread_setname_np(pthread_self(), "vip-renewer");
+        // Before rights are given up. What isn't permitted the election tells, which asks for the same.
+        static_cast<void>(makeRealtime());
+        settled.count_down();
+        run();
+    });
+    settled.wait();
+}
+
+AddressRenewer::~AddressRenewer() {
+    {
+        const std::scoped_lock lock(mutex_);
+        cancelled_ = ending_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+}
+
+void AddressRenewer::begin(const std::vector<boost::asio::ip::address>& addresses, int interfaceIndex,
+                           std::chrono::seconds lifetime) {
+    underWay_ = true;
+    {
+        const std::scoped_lock lock(mutex_);
+        order_.addresses = addresses;
+        order_.interfaceIndex = interfaceIndex;
+        order_.lifetime = lifetime;
+        ordered_ = true;
+    }
+    changed_.notify_all();
+}
+
+std::optional<AddressRenewer::Result> AddressRenewer::take() {
+    if (!underWay_) return std::nullopt;
+    const std::scoped_lock lock(mutex_);
+    if (!result_) return std::nullopt;
+    underWay_ = false;
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t size = read(finished_.get(), &count, sizeof count);
+    return std::exchange(result_, std::nullopt);
+}
+
+void AddressRenewer::cancel() {
+    if (!underWay_) return;
+    std::unique_lock lock(mutex_);
+    cancelled_ = true;
+    changed_.wait(lock, [this] { return !ordered_; });
+    cancelled_ = underWay_ = false;
+    result_.reset();
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t size = read(finished_.get(), &count, sizeof count);
+}
+
+void AddressRenewer::run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        changed_.wait(lock, [this] { return ordered_ || ending_; });
+        if (ending_) return;
+        lock.unlock();
+        Result result = carryOut();
+        lock.lock();
+        result_ = std::move(result);
+        ordered_ = false;
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const ssize_t size = write(finished_.get(), &one, sizeof one);
+        changed_.notify_all();
+    }
+}
+
+AddressRenewer::Result AddressRenewer::carryOut() {
+    for (const auto& address : order_.addresses) {
+        {
+            const std::scoped_lock lock(mutex_);
+            if (cancelled_) return {};
+        }
+        const auto done =
+            netlink_.order(AddressRequest::add(address, order_.interfaceIndex, order_.lifetime));
+        if (!done) {
+            return std::unexpected("renewing " + address.to_string() + " on " +
+                                   Netlink::interfaceName(order_.interfaceIndex) + ": " +
+                                   errnoText(done.error()));
+        }
+    }
+    return {};
+}
+
+}  // namespace fairlead::net
