@@ -61,10 +61,10 @@ void Balancer::start() {
 }
 
 void Balancer::setMembers(std::vector<lb::Backend> members, const std::string& source) {
-    if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
     const lb::MembershipChange change = pool_.setMembers(std::move(members), Clock::now());
     // Before it is told of: the workers need not wait for the log.
     poolChanged();
+    lookForLocalOnes();
     for (const lb::Backend& backend : change.added) {
         tell_(logging::Level::Info, "balancer", "backend added",
               {{"backend", lb::toString(backend.endpoint)}, {"name", backend.name}, {"source", source}});
@@ -110,14 +110,17 @@ void Balancer::tellDrain(const lb::Backend& backend, bool draining, const std::s
 
 void Balancer::apply(const config::Changes& changes) {
     if (changes.touches("loadBalancer.")) dataPath_->reconfigure(configuration_.loadBalancer);
-    if (changes.touches("loadBalancer.preferLocal") && configuration_.loadBalancer.preferLocal &&
-        pool_.setLocalAddresses(lb::localAddresses()))
-        poolChanged();
+    if (changes.touches("loadBalancer.preferLocal")) lookForLocalOnes();
     if (changes.touches("loadBalancer.healthCheck.")) {
         pool_.setThresholds(configuration_.healthCheck.rise, configuration_.healthCheck.fall);
         probes_->reconfigure(probeOptions());
         health_->reconfigure(configuration_.healthCheck);
     }
+}
+
+void Balancer::lookForLocalOnes() {
+    if (configuration_.loadBalancer.preferLocal && pool_.setLocalAddresses(lb::localAddresses()))
+        poolChanged();
 }
 
 bool Balancer::alive(const lb::Endpoint& backend) const {
@@ -182,10 +185,13 @@ void Balancer::probed(const lb::Endpoint& backend, const lb::ProbeResult& result
           {{"backend", lb::toString(change->backend.endpoint)},
            {"name", change->backend.name},
            {"cause", change->detail}});
-    // One on this host may have come up because its address has only now arrived.
-    if (configuration_.loadBalancer.preferLocal) pool_.setLocalAddresses(lb::localAddresses());
     poolChanged();
-    if (down) hooks_.backendDied();
+    if (down) {
+        hooks_.backendDied();
+    } else {
+        // One on this host may have come up because its address has only now arrived.
+        lookForLocalOnes();
+    }
 }
 
 /// Real traffic speaks against a backend; the probe decides.

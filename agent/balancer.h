@@ -81,6 +81,8 @@ class Balancer {
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result);
     void suspected(const lb::Endpoint& backend, lb::Suspicion kind);
     void poolChanged();
+    /// preferLocal: which of the backends are this host's. May wait, so after everything else.
+    void lookForLocalOnes();
     void tellDrain(const lb::Backend& backend, bool draining, const std::string& cause);
     void awaitDrained(std::vector<boost::asio::ip::address> vips);
 

@@ -1,5 +1,6 @@
 #pragma once
-// Which addresses are this host's own, now. An edge: one look at the kernel's list, which doesn't block.
+// Which addresses are this host's own, now. An edge: one look at the kernel's list, for which it may have
+// to wait while something else changes the network configuration (RTNL, see agent/net/address_renewer.h).
 
 #include <boost/asio/ip/address.hpp>
 

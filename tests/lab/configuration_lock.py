@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 
+AT_MOST = 10  # s
 SYS_USERFAULTFD = {"x86_64": 323, "aarch64": 282}[os.uname().machine]
 UFFD_API = 0xAA
 # linux/userfaultfd.h, linux/sockios.h, linux/ethtool.h
@@ -34,7 +35,8 @@ def _checked(result, what):
 
 @contextlib.contextmanager
 def held():
-    """The lock is taken when the body begins, and free when it has ended. Bodies should be short: nobody on this machine can add an address meanwhile."""
+    """The lock is taken when the body begins, and free when it has ended, or after AT_MOST: nobody on this machine, and not the test
+    either, can change or list interfaces meanwhile."""
     memory = mmap.mmap(-1, 2 * PAGE)
     memory[:PAGE] = bytes(PAGE)
     start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -53,14 +55,22 @@ def held():
                 if _libc.ioctl(connection.fileno(), SIOCETHTOOL, parameter) < 0:
                     errors.append(os.strerror(ctypes.get_errno()))
 
+        def release():
+            with contextlib.suppress(FileExistsError):  # done before
+                fcntl.ioctl(faults, UFFDIO_ZEROPAGE, struct.pack("QQQq", start + PAGE, PAGE, 0, 0))
+
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
+        limit = threading.Timer(AT_MOST, release)
+        limit.start()
         try:
             if not select.select([faults], [], [], 5)[0]:
                 raise RuntimeError(f"the kernel doesn't write its answer: {errors}")
             yield
         finally:
-            fcntl.ioctl(faults, UFFDIO_ZEROPAGE, struct.pack("QQQq", start + PAGE, PAGE, 0, 0))
+            limit.cancel()
+            limit.join()
+            release()
             asking.join(5)
         assert not asking.is_alive() and not errors, errors
     finally:
