@@ -5,7 +5,6 @@
 
 #include <cerrno>
 
-#include "agent/files/replace_file.h"
 #include "agent/files/small_file.h"
 
 namespace fairlead::authentication {
@@ -34,10 +33,6 @@ std::expected<vrrp::ReplayState, std::string> readReplayState(const std::string&
     auto state = vrrp::parseReplayState(content->text);
     if (!state) return std::unexpected(file + ':' + state.error());
     return state;
-}
-
-std::expected<void, std::string> writeReplayState(const std::string& file, const vrrp::ReplayState& state) {
-    return files::replaceFile(file, vrrp::render(state), files::Durability::Process);
 }
 
 }  // namespace fairlead::authentication

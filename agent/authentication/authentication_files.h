@@ -22,8 +22,4 @@ std::expected<HmacKeyFile, std::string> readHmacKeyFile(const std::string& file)
 /// reported, then to go on with an empty state that replaces it.
 std::expected<vrrp::ReplayState, std::string> readReplayState(const std::string& file);
 
-/// As files::replaceFile(). Without waiting for the disk: a crash of the process loses nothing, and a crash
-/// of the host takes longer than the window.
-std::expected<void, std::string> writeReplayState(const std::string& file, const vrrp::ReplayState& state);
-
 }  // namespace fairlead::authentication

@@ -2,20 +2,36 @@
 
 #include <sys/timex.h>
 
-#include <chrono>
 #include <utility>
 
 #include "agent/authentication/authentication_files.h"
+#include "agent/files/replace_file.h"
 #include "agent/log/log.h"
 
 namespace fairlead::authentication {
+namespace {
+
+std::unique_ptr<files::BackgroundWriter> makeWriter(const std::string& file) {
+    return std::make_unique<files::BackgroundWriter>(
+        // Without waiting for the disk: a crash of the process loses nothing, and a crash of the host takes
+        // longer than the window.
+        [file](const std::string& content) {
+            return files::replaceFile(file, content, files::Durability::Process);
+        },
+        [](const std::string& cause) {
+            logging::warning("vrrp", "cannot keep what guards against replays", {{"cause", cause}});
+        });
+}
+
+}  // namespace
 
 ReplayKeeper::ReplayKeeper(const std::string& file, const std::vector<vrrp::RouterOptions>& routers) {
     for (const vrrp::RouterOptions& router : routers) {
         vrrp::ReplayState state;
         if (!file.empty()) {
-            files_.push_back(file + (router.ipv6() ? "-ipv6" : "-ipv4"));
-            if (auto read = readReplayState(files_.back())) {
+            const std::string own = file + (router.ipv6() ? "-ipv6" : "-ipv4");
+            writers_.push_back(makeWriter(own));
+            if (auto read = readReplayState(own)) {
                 state = std::move(*read);
             } else {
                 logging::warning("vrrp", "ignoring what an earlier run kept against replays",
@@ -35,31 +51,28 @@ ReplayKeeper::ReplayKeeper(const std::string& file, const std::vector<vrrp::Rout
 }
 
 void ReplayKeeper::save(const std::vector<vrrp::RouterStatus>& routers) {
-    for (std::size_t i = 0; i < files_.size() && i < routers.size(); ++i) {
+    for (std::size_t i = 0; i < writers_.size() && i < routers.size(); ++i) {
         const auto& progress = routers[i].replay;
         if (!progress) continue;
         const auto& [sender, heard] = *progress;
-        if (vrrp::saveDue(states_[i], sender, heard, steps_[i]))
+        if (writers_[i]->failed() || vrrp::saveDue(states_[i], sender, heard, steps_[i]))
             write(i, vrrp::toSave(states_[i], sender, heard, steps_[i]));
     }
 }
 
 void ReplayKeeper::saveLast(const std::vector<vrrp::RouterStatus>& routers) {
-    for (std::size_t i = 0; i < files_.size() && i < routers.size(); ++i) {
+    for (std::size_t i = 0; i < writers_.size() && i < routers.size(); ++i) {
         const auto& progress = routers[i].replay;
         if (!progress) continue;
         const auto& [sender, heard] = *progress;
         write(i, vrrp::toSave(states_[i], sender, heard, std::chrono::milliseconds(0)));
     }
+    for (const auto& writer : writers_)
+        writer->flush();
 }
 
 void ReplayKeeper::write(std::size_t router, vrrp::ReplayState next) {
-    if (const auto written = writeReplayState(files_[router], next); !written) {
-        if (!std::exchange(failed_, true))
-            logging::warning("vrrp", "cannot keep what guards against replays", {{"cause", written.error()}});
-        return;
-    }
-    failed_ = false;
+    writers_[router]->write(vrrp::render(next));
     states_[router] = std::move(next);
 }
 

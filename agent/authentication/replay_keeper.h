@@ -1,9 +1,13 @@
 #pragma once
-// Carries what guards against replays over restarts: one file for each virtual router. Control thread.
+// Carries what guards against replays over restarts: one file for each virtual router. Control thread;
+// the files are written on others.
 
+#include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/files/background_writer.h"
 #include "agent/vrrp/options.h"
 #include "agent/vrrp/replay_state.h"
 #include "agent/vrrp/status.h"
@@ -22,19 +26,18 @@ class ReplayKeeper {
     /// Writes what has moved on by enough; to be called every second, with the virtual routers in their
     /// order.
     void save(const std::vector<vrrp::RouterStatus>& routers);
-    /// Writes all of it, when nothing is sent any more.
+    /// Writes all of it, when nothing is sent any more. Waits for it, a second at most.
     void saveLast(const std::vector<vrrp::RouterStatus>& routers);
 
     /// Whether anything is kept.
-    [[nodiscard]] bool keeps() const { return !files_.empty(); }
+    [[nodiscard]] bool keeps() const { return !writers_.empty(); }
 
   private:
     void write(std::size_t router, vrrp::ReplayState next);
 
-    std::vector<std::string> files_;  ///< one for each virtual router, or none
+    std::vector<std::unique_ptr<files::BackgroundWriter>> writers_;  ///< one for each virtual router, or none
     std::vector<std::chrono::milliseconds> steps_;
-    std::vector<vrrp::ReplayState> states_;  ///< as the files have them
-    bool failed_ = false;                    ///< a failure to write is told once
+    std::vector<vrrp::ReplayState> states_;  ///< as last given to the writers
 };
 
 /// Warns if the kernel says that nothing keeps its clock right (adjtimex(2)): with HMAC, hosts whose clocks

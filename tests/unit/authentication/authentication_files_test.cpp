@@ -8,12 +8,20 @@
 #include <fstream>
 #include <string>
 
+#include "agent/authentication/replay_keeper.h"
+#include "agent/files/replace_file.h"
+#include "tests/unit/await.h"
+
 namespace fairlead::authentication {
 namespace {
 
 using boost::asio::ip::make_address;
 using vrrp::ReplayState;
 using vrrp::Sequence;
+
+std::expected<void, std::string> writeReplayState(const std::string& file, const ReplayState& state) {
+    return files::replaceFile(file, vrrp::render(state), files::Durability::Process);
+}
 
 const std::string kDigits = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -105,6 +113,30 @@ TEST_F(AuthenticationFiles, AStateThatCannotBeWrittenIsSaid) {
     EXPECT_FALSE(std::filesystem::exists(path("replay.new")));
     put("file", "", 0600);
     EXPECT_EQ(writeReplayState(path("file/replay"), {}).error(), path("file/replay") + ": Not a directory");
+}
+
+TEST_F(AuthenticationFiles, WhatMovesOnIsKeptAndWhatCouldNotBeWrittenIsTriedAgain) {
+    vrrp::RouterOptions options;
+    options.addresses = {make_address("10.9.0.100")};
+    ReplayKeeper keeper(path("missing/replay"), {options});
+    ASSERT_TRUE(keeper.keeps());
+    EXPECT_EQ(keeper.states(), std::vector<ReplayState>{{}});
+    put("missing", "a file where the folder should be", 0600);
+    vrrp::RouterStatus router;
+    router.replay.emplace(
+        vrrp::ReplayProgress{.sender = vrrp::SendSequence(options.replayWindow, std::nullopt), .heard = {}});
+    const vrrp::Sequence sent = router.replay->sender.next(std::chrono::system_clock::now());
+    keeper.save({router});
+    // Nothing has moved on since.
+    std::filesystem::remove(path("missing"));
+    EXPECT_TRUE(test::await([&] {
+        keeper.save({router});
+        return std::filesystem::exists(path("missing/replay-ipv4"));
+    }));
+    const auto kept = readReplayState(path("missing/replay-ipv4"));
+    ASSERT_TRUE(kept.has_value());
+    ASSERT_TRUE(kept->sent.has_value());
+    EXPECT_FALSE(sent.after(*kept->sent));
 }
 
 }  // namespace
