@@ -26,6 +26,7 @@ Balancer::Balancer(boost::asio::io_context& context, const config::Configuration
       tell_(tell),
       hooks_(std::move(hooks)),
       drainTimer_(context),
+      localTimer_(context),
       pool_(configuration.healthCheck.rise, configuration.healthCheck.fall) {
     const auto suspicion = [this](const lb::Endpoint& backend, lb::Suspicion kind) {
         boost::asio::post(context_, [this, backend, kind] { suspected(backend, kind); });
@@ -119,8 +120,11 @@ void Balancer::apply(const config::Changes& changes) {
 }
 
 void Balancer::lookForLocalOnes() {
-    if (configuration_.loadBalancer.preferLocal && pool_.setLocalAddresses(lb::localAddresses()))
-        poolChanged();
+    localTimer_.expires_after(std::chrono::seconds(0));
+    localTimer_.async_wait([this](const boost::system::error_code& error) {
+        if (error || !configuration_.loadBalancer.preferLocal) return;
+        if (pool_.setLocalAddresses(lb::localAddresses())) poolChanged();
+    });
 }
 
 bool Balancer::alive(const lb::Endpoint& backend) const {
@@ -154,6 +158,7 @@ void Balancer::awaitDrained(std::vector<boost::asio::ip::address> vips) {
 
 void Balancer::stop() {
     drainTimer_.cancel();
+    localTimer_.cancel();
     probes_->stop();
     dataPath_->stop();
 }

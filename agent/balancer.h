@@ -81,7 +81,7 @@ class Balancer {
     void probed(const lb::Endpoint& backend, const lb::ProbeResult& result);
     void suspected(const lb::Endpoint& backend, lb::Suspicion kind);
     void poolChanged();
-    /// preferLocal: which of the backends are this host's. May wait, so after everything else.
+    /// preferLocal: which of the backends are this host's own. Soon, as it may have to wait for the kernel.
     void lookForLocalOnes();
     void tellDrain(const lb::Backend& backend, bool draining, const std::string& cause);
     void awaitDrained(std::vector<boost::asio::ip::address> vips);
@@ -92,6 +92,7 @@ class Balancer {
     const Teller& tell_;
     Hooks hooks_;
     boost::asio::steady_timer drainTimer_;
+    boost::asio::steady_timer localTimer_;
     lb::BackendPool pool_;
     std::unique_ptr<lb::DataPath> dataPath_;
     std::unique_ptr<lb::HealthChecker> probes_;

@@ -1,7 +1,5 @@
 #include "agent/net/address_keeper.h"
 
-#include <linux/capability.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -14,10 +12,6 @@ namespace fairlead::net {
 namespace {
 
 using boost::asio::ip::address;
-
-std::string errorText(int error) {
-    return errnoText(error) + (error == EPERM ? missingCapability(CAP_NET_ADMIN, "CAP_NET_ADMIN") : "");
-}
 
 /// Not there, or the whole interface is gone.
 bool absent(int error) {
@@ -47,7 +41,7 @@ std::expected<std::vector<RemovedAddress>, std::string> sweepAddresses(
             netlink.order(AddressRequest::remove(record.address, record.interfaceIndex, record.prefixLength));
         if (!done && !absent(done.error())) {
             return std::unexpected("removing " + record.address.to_string() + " from " + interface + ": " +
-                                   errorText(done.error()));
+                                   orderErrorText(done.error()));
         }
         removed.push_back({.address = record.address, .interface = interface});
     }
@@ -63,11 +57,13 @@ std::string AddressKeeper::change(std::vector<address> vips, vrrp::Duration adve
         return rest;
     };
     std::vector<address> moved = without(vips, vips_);
-    renewer_.cancel();
     if (installed()) std::ranges::copy(without(vips_, vips), std::back_inserter(moved));
     vips_ = std::move(vips);
     lifetime_ = addressLifetime(advertInterval);
     if (moved.empty()) return {};
+    complete_ = false;
+    // One that is carried out later would bring back what is removed here.
+    renewer_.cancel();
     const auto removed = sweepAddresses(netlink_, moved);
     return removed ? std::string() : removed.error();
 }
@@ -80,13 +76,15 @@ std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp
         if (auto left = remove(); !left) return left;
     }
     interfaceIndex_ = interfaceIndex;
+    complete_ = true;
     renewed_ = now;
+    renewAt_ = now + vrrp::Duration(lifetime_) / 5;
     for (const address& vip : vips_) {
         const auto done = netlink_.order(AddressRequest::add(vip, interfaceIndex, lifetime_));
         if (done) continue;
         return std::unexpected(giveUp("adding " + vip.to_string() + " to " +
                                       Netlink::interfaceName(interfaceIndex) + ": " +
-                                      errorText(done.error())));
+                                      orderErrorText(done.error())));
     }
     return {};
 }
@@ -98,7 +96,7 @@ std::string AddressKeeper::giveUp(std::string error) {
 
 std::optional<vrrp::TimePoint> AddressKeeper::renewAt() const {
     if (!installed() || renewer_.underWay()) return std::nullopt;
-    return renewed_ + vrrp::Duration(lifetime_) / 5;
+    return renewAt_;
 }
 
 void AddressKeeper::renewIfDue(vrrp::TimePoint now) {
@@ -108,15 +106,16 @@ void AddressKeeper::renewIfDue(vrrp::TimePoint now) {
     renewer_.begin(vips_, interfaceIndex_, lifetime_);
 }
 
-std::optional<Renewal> AddressKeeper::renewed(vrrp::TimePoint now) {
-    auto result = renewer_.take();
-    if (!result) return std::nullopt;
-    if (*result) {
+std::optional<AddressRenewer::Renewal> AddressKeeper::renewed() {
+    auto renewal = renewer_.take();
+    if (!renewal) return std::nullopt;
+    if (renewal->result) {
         renewed_ = renewalBegan_;
+        renewAt_ = renewalBegan_ + vrrp::Duration(lifetime_) / 5;
     } else {
-        *result = std::unexpected(giveUp(std::move(result->error())));
+        renewal->result = std::unexpected(giveUp(std::move(renewal->result.error())));
     }
-    return Renewal{.result = std::move(*result), .took = now - renewalBegan_};
+    return renewal;
 }
 
 std::expected<void, std::string> AddressKeeper::remove() {
@@ -135,7 +134,7 @@ std::expected<void, std::string> AddressKeeper::remove() {
             continue;
         }
         failures += (failures.empty() ? "" : ", ") + std::string("removing ") + vip.to_string() + ": " +
-                    errorText(done.error());
+                    orderErrorText(done.error());
     }
     if (failures.empty()) return {};
     return std::unexpected(std::move(failures));

@@ -33,12 +33,6 @@ struct RemovedAddress {
 std::expected<std::vector<RemovedAddress>, std::string> sweepAddresses(
     Netlink& netlink, const std::vector<boost::asio::ip::address>& addresses);
 
-/// What a renewal came to, and how long the kernel took.
-struct Renewal {
-    std::expected<void, std::string> result;
-    vrrp::Duration took{0};
-};
-
 class AddressKeeper {
   public:
     /// Begins the renewer's thread. Throws std::runtime_error.
@@ -53,10 +47,16 @@ class AddressKeeper {
     /// stays.
     std::expected<void, std::string> install(int interfaceIndex, vrrp::TimePoint now);
 
+    /// All of them, as far as we know: there is nothing that install() would do but renew them.
+    [[nodiscard]] bool installedOn(int interfaceIndex) const {
+        return interfaceIndex_ == interfaceIndex && complete_;
+    }
+    /// It is time to.
+    void renewSoon() { renewAt_ = {}; }
     /// Begins to renew them if it is time to.
     void renewIfDue(vrrp::TimePoint now);
     /// Once after renewalFd() became readable. On an error none of them stays.
-    std::optional<Renewal> renewed(vrrp::TimePoint now);
+    std::optional<AddressRenewer::Renewal> renewed();
     [[nodiscard]] int renewalFd() const { return renewer_.fd(); }
 
     /// Nothing to do if they aren't installed. An error means that they stay until their lifetime is over.
@@ -76,6 +76,8 @@ class AddressKeeper {
     std::vector<boost::asio::ip::address> vips_;
     std::chrono::seconds lifetime_;
     int interfaceIndex_ = 0;
+    bool complete_ = false;  ///< none of vips_ was left to install()
+    vrrp::TimePoint renewAt_;
     vrrp::TimePoint renewed_;       ///< from when on the kernel reckons the lifetime, or a moment earlier
     vrrp::TimePoint renewalBegan_;  ///< of the one that is under way
     AddressRenewer renewer_;

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <latch>
 #include <stdexcept>
 #include <utility>
 
@@ -19,17 +18,16 @@ namespace fairlead::net {
 
 AddressRenewer::AddressRenewer() : finished_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!finished_) throw std::runtime_error("eventfd: " + errnoText(errno));
-    std::latch settled(1);
     // Signals are for the other threads; the new one inherits the mask.
     const SignalsBlocked blocked;
-    thread_ = std::thread([this, &settled] {
+    thread_ = std::thread([this] {
         pthread_setname_np(pthread_self(), "vip-renewer");
         // Before rights are given up. What isn't permitted the election tells, which asks for the same.
         static_cast<void>(makeRealtime());
-        settled.count_down();
+        settled_.count_down();
         run();
     });
-    settled.wait();
+    settled_.wait();
 }
 
 AddressRenewer::~AddressRenewer() {
@@ -54,7 +52,7 @@ void AddressRenewer::begin(const std::vector<boost::asio::ip::address>& addresse
     changed_.notify_all();
 }
 
-std::optional<AddressRenewer::Result> AddressRenewer::take() {
+std::optional<AddressRenewer::Renewal> AddressRenewer::take() {
     if (!underWay_) return std::nullopt;
     const std::scoped_lock lock(mutex_);
     if (!result_) return std::nullopt;
@@ -81,9 +79,11 @@ void AddressRenewer::run() {
         changed_.wait(lock, [this] { return ordered_ || ending_; });
         if (ending_) return;
         lock.unlock();
-        Result result = carryOut();
+        const auto began = std::chrono::steady_clock::now();
+        Renewal renewal{.result = carryOut()};
+        renewal.took = std::chrono::steady_clock::now() - began;
         lock.lock();
-        result_ = std::move(result);
+        result_ = std::move(renewal);
         ordered_ = false;
         const std::uint64_t one = 1;
         [[maybe_unused]] const ssize_t size = write(finished_.get(), &one, sizeof one);
@@ -91,7 +91,7 @@ void AddressRenewer::run() {
     }
 }
 
-AddressRenewer::Result AddressRenewer::carryOut() {
+std::expected<void, std::string> AddressRenewer::carryOut() {
     for (const auto& address : order_.addresses) {
         {
             const std::scoped_lock lock(mutex_);
@@ -102,7 +102,7 @@ AddressRenewer::Result AddressRenewer::carryOut() {
         if (!done) {
             return std::unexpected("renewing " + address.to_string() + " on " +
                                    Netlink::interfaceName(order_.interfaceIndex) + ": " +
-                                   errnoText(done.error()));
+                                   orderErrorText(done.error()));
         }
     }
     return {};

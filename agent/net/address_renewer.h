@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <expected>
+#include <latch>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -24,7 +25,10 @@ namespace fairlead::net {
 class AddressRenewer {
   public:
     /// What an order came to. The error names address and interface.
-    using Result = std::expected<void, std::string>;
+    struct Renewal {
+        std::expected<void, std::string> result;
+        std::chrono::steady_clock::duration took{0};  ///< by the kernel
+    };
 
     /// Begins the thread, with real-time priority if it may. It and the socket belong to the caller's network
     /// namespace. Throws std::runtime_error.
@@ -45,7 +49,7 @@ class AddressRenewer {
     [[nodiscard]] int fd() const { return finished_.get(); }
 
     /// The result, once.
-    std::optional<Result> take();
+    std::optional<Renewal> take();
 
     /// Returns when nothing is under way any more: the order that the kernel has is waited for, those after
     /// it are not given, and there is no result. Until then nobody can say whether the address is there.
@@ -59,7 +63,7 @@ class AddressRenewer {
     };
 
     void run();
-    [[nodiscard]] Result carryOut();
+    [[nodiscard]] std::expected<void, std::string> carryOut();
 
     Netlink netlink_;  ///< the thread's, once it runs
     Descriptor finished_;
@@ -71,7 +75,8 @@ class AddressRenewer {
     bool ordered_ = false;
     bool cancelled_ = false;
     bool ending_ = false;
-    std::optional<Result> result_;
+    std::optional<Renewal> result_;
+    std::latch settled_{1};
     std::thread thread_;
 };
 

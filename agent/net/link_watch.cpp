@@ -18,6 +18,8 @@
 namespace fairlead::net {
 namespace {
 
+constexpr int kReceiveBuffer = 1 << 20;  // bytes; the kernel gives as much as net.core.rmem_max allows
+
 struct Reading {
     const std::string& interface;
     const std::vector<boost::asio::ip::address>& vips;
@@ -35,13 +37,20 @@ void readLink(nlmsghdr* header, Reading& reading) {
     if (named || body.ifi_index == reading.interfaceIndex) reading.news.interfaceChanged = true;
 }
 
+/// Of an IPv6 address router advertisements alone bring news all the time.
+bool ofOurFamilies(const boost::asio::ip::address& address,
+                   const std::vector<boost::asio::ip::address>& vips) {
+    return std::ranges::any_of(vips, [&](const auto& vip) { return vip.is_v6() == address.is_v6(); });
+}
+
 void readAddress(nlmsghdr* header, Reading& reading) {
     const auto record = parseAddress(header);
     if (!record) return;
     if (std::ranges::find(reading.vips, record->address) != reading.vips.end()) {
         if (header->nlmsg_type == RTM_DELADDR && header->nlmsg_pid != reading.ourPort)
             reading.news.vipsRemoved.push_back({.address = record->address, .port = header->nlmsg_pid});
-    } else if (record->interfaceIndex == reading.interfaceIndex) {
+    } else if (record->interfaceIndex == reading.interfaceIndex &&
+               ofOurFamilies(record->address, reading.vips)) {
         reading.news.interfaceChanged = true;
     }
 }
@@ -70,6 +79,8 @@ LinkWatch::LinkWatch(std::string interface, std::vector<boost::asio::ip::address
 
 void LinkWatch::open() {
     socket_ = openNetlink();
+    // Whoever makes or deletes interfaces by the thousand fills it before we are asked.
+    nl_socket_set_buffer_size(socket_.get(), kReceiveBuffer, 0);
     const int error = nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
                                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
     if (error < 0) throw std::runtime_error(std::string("netlink notifications: ") + nl_geterror(error));

@@ -20,7 +20,8 @@ struct RemovedVip {
 };
 
 struct LinkNews {
-    bool interfaceChanged = false;        ///< link state, MAC, name, or an address that is not a VIP
+    bool interfaceChanged =
+        false;  ///< link state, MAC, name, or an address of the VIPs' families that is none
     std::vector<RemovedVip> vipsRemoved;  ///< taken from some interface by somebody else
     bool lost = false;                    ///< notifications were lost: anything may have changed
 };

@@ -1,5 +1,6 @@
 #include "agent/net/netlink.h"
 
+#include <linux/capability.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
@@ -7,7 +8,7 @@
 #include <net/if.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
-#include <netlink/route/link.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -16,14 +17,13 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "agent/net/system_error.h"
+
 namespace fairlead::net {
 namespace {
 
 struct CallbacksDeleter {
     void operator()(nl_cb* callbacks) const { nl_cb_put(callbacks); }
-};
-struct LinkDeleter {
-    void operator()(rtnl_link* link) const { rtnl_link_put(link); }
 };
 
 /// After these the next answer might belong to an earlier question.
@@ -32,6 +32,10 @@ bool conversationBroken(int error) {
 }
 
 }  // namespace
+
+std::string orderErrorText(int error) {
+    return errnoText(error) + (error == EPERM ? missingCapability(CAP_NET_ADMIN, "CAP_NET_ADMIN") : "");
+}
 
 NetlinkSocket openNetlink() {
     NetlinkSocket socket(nl_socket_alloc());
@@ -70,7 +74,8 @@ std::optional<AddressRecord> parseAddress(nlmsghdr* header) {
     return record;
 }
 
-Netlink::Netlink() {
+Netlink::Netlink() : anySocket_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    if (!anySocket_) throw std::runtime_error("socket: " + errnoText(errno));
     connect();
 }
 
@@ -126,24 +131,28 @@ std::expected<void, int> Netlink::order(AddressRequest request) {
 }
 
 std::expected<std::optional<LinkRecord>, std::string> Netlink::link(const std::string& name) {
-    rtnl_link* found = nullptr;
-    const int error = rtnl_link_get_kernel(socket_.get(), 0, name.c_str(), &found);
-    if (error == -NLE_NODEV || error == -NLE_OBJ_NOTFOUND) return std::nullopt;
-    if (error < 0) {
-        recover(error);
-        return std::unexpected("reading interface " + name + ": " + nl_geterror(error));
+    ifreq request{};
+    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    int error = 0;
+    const auto ask = [&](unsigned long what) {
+        error = ioctl(anySocket_.get(), what, &request) < 0 ? errno : 0;
+        return error == 0;
+    };
+    LinkRecord record;
+    if (ask(SIOCGIFHWADDR)) {
+        if (request.ifr_hwaddr.sa_family == ARPHRD_ETHER) {
+            std::memcpy(record.mac.data(), request.ifr_hwaddr.sa_data, record.mac.size());
+            record.ethernet = true;
+        }
     }
-    const std::unique_ptr<rtnl_link, LinkDeleter> link(found);
-    LinkRecord record{.index = rtnl_link_get_ifindex(link.get())};
-    const unsigned flags = rtnl_link_get_flags(link.get());
-    record.up = (flags & IFF_UP) != 0;
-    record.running = (flags & IFF_RUNNING) != 0;
-    const nl_addr* mac = rtnl_link_get_addr(link.get());
-    if (mac && nl_addr_get_len(mac) == record.mac.size() &&
-        rtnl_link_get_arptype(link.get()) == ARPHRD_ETHER) {
-        std::memcpy(record.mac.data(), nl_addr_get_binary_addr(mac), record.mac.size());
-        record.ethernet = true;
+    if (error == 0 && ask(SIOCGIFFLAGS)) {
+        const auto flags = static_cast<unsigned>(request.ifr_flags);
+        record.up = (flags & IFF_UP) != 0;
+        record.running = (flags & IFF_RUNNING) != 0;
     }
+    if (error == 0 && ask(SIOCGIFINDEX)) record.index = request.ifr_ifindex;
+    if (error == ENODEV) return std::nullopt;
+    if (error != 0) return std::unexpected("reading interface " + name + ": " + errnoText(error));
     return record;
 }
 

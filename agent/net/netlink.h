@@ -1,6 +1,8 @@
 #pragma once
 // Questions and orders to the kernel over rtnetlink (libnl), each answered before it returns. rtnetlink(7).
-// Used by one thread; the answer is waited for a second at most.
+// Used by one thread; the answer is waited for a second at most, and before it for as long as somebody else
+// changes the network configuration (see address_renewer.h). Not by link(), and since Linux 6.10 not by
+// forEachAddress().
 
 #include <boost/asio/ip/address.hpp>
 #include <netlink/msg.h>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "agent/net/address_request.h"
+#include "agent/net/descriptor.h"
 
 namespace fairlead::net {
 
@@ -41,6 +44,9 @@ struct AddressRecord {
     bool usable = true;      ///< IPv6: not tentative, nor found to be a duplicate
 };
 
+/// Why an order of ours was refused, for people.
+std::string orderErrorText(int error);
+
 /// A connected NETLINK_ROUTE socket. Throws std::runtime_error.
 NetlinkSocket openNetlink();
 
@@ -55,7 +61,7 @@ class Netlink {
     /// Sends one order and waits for its acknowledgement, without allocating. The error is an errno.
     std::expected<void, int> order(AddressRequest request);
 
-    /// Nothing if there is no interface of that name.
+    /// Nothing if there is no interface of that name. netdevice(7), which doesn't wait.
     std::expected<std::optional<LinkRecord>, std::string> link(const std::string& name);
 
     /// Every IPv4 and IPv6 address, in the kernel's order; `interfaceIndex` 0: of all interfaces.
@@ -78,6 +84,7 @@ class Netlink {
     void recover(int error);
 
     NetlinkSocket socket_;
+    Descriptor anySocket_;  ///< for what is asked by ioctl(2)
     std::uint32_t orders_ = 0;
 };
 

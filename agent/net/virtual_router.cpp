@@ -89,6 +89,7 @@ void VirtualRouter::heed(const LinkNews& news) {
         news.vipsRemoved, [&](const RemovedVip& vip) { return contains(options_.addresses, vip.address); });
     if (removed != news.vipsRemoved.end()) {
         restoreAt_ = std::max(clock(), restored_ + kRestoreGap);
+        restorePort_ = removed->port;
         restoreCause_ =
             removed->address.to_string() +
             (removed->port == 0 ? " was removed by the kernel"

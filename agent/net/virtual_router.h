@@ -117,6 +117,7 @@ class VirtualRouter {
     void sendHelloIfDue();
     void tellPeer(vrrp::PeerMessage::Kind kind, const boost::asio::ip::address& to);
     void installAddresses();
+    void addAddresses();
     void renewAddresses();
     void cantInstall(const std::string& error);
     void removeAddresses();
@@ -157,6 +158,7 @@ class VirtualRouter {
     std::optional<vrrp::TimePoint> retryAt_;    ///< when to try again after either
     std::optional<vrrp::TimePoint> restoreAt_;  ///< when to put back a VIP that somebody removed
     std::string restoreCause_;
+    std::uint32_t restorePort_ = 0;  ///< see RemovedVip
     vrrp::TimePoint restored_;
     vrrp::TimePoint lastEmpty_;  ///< when the socket was last seen empty: nothing left is older
     vrrp::TimePoint nextHello_;

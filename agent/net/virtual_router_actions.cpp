@@ -79,6 +79,15 @@ void VirtualRouter::tellPeer(vrrp::PeerMessage::Kind kind, const address& to) {
 }
 
 void VirtualRouter::installAddresses() {
+    if (keeper_.installedOn(interface_.link.index)) {
+        // Without waiting for the kernel.
+        keeper_.renewSoon();
+        return;
+    }
+    addAddresses();
+}
+
+void VirtualRouter::addAddresses() {
     const auto installed = keeper_.install(interface_.link.index, clock());
     if (installed) {
         writeLastWill();
@@ -88,7 +97,7 @@ void VirtualRouter::installAddresses() {
 }
 
 void VirtualRouter::renewAddresses() {
-    if (const auto renewal = keeper_.renewed(clock())) {
+    if (const auto renewal = keeper_.renewed()) {
         if (!renewal->result) {
             cantInstall(renewal->result.error());
             return;
@@ -148,9 +157,9 @@ void VirtualRouter::announceIfDue() {
 void VirtualRouter::restoreAddresses() {
     restoreAt_.reset();
     const TimePoint now = clock();
-    const bool expired = keeper_.expired(now);
+    const bool expired = restorePort_ == 0 && keeper_.expired(now);
     restored_ = now;
-    installAddresses();
+    addAddresses();
     if (!keeper_.installed()) return;
     announcements_.start(now);
     reporter_.warning("restore",

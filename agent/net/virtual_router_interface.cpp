@@ -23,6 +23,7 @@ void VirtualRouter::refreshInterface() {
         // Where there is none any more the router says what follows: FAULT, without the VIPs.
         if (keeper_.installed() && interface_.link.index != 0) {
             restoreAt_ = clock();
+            restorePort_ = 0;
             restoreCause_ = "the interface was made anew";
         }
     }

@@ -113,7 +113,8 @@ std::vector<Allowed> agentCalls(pid_t self) {
         addSocket(list, family);
     for (const int protocol : {NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_NETFILTER})
         addNetlink(list, protocol);
-    for (const int request : {FIONBIO, FIONREAD, SIOCOUTQ, SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFNAME, TCGETS})
+    for (const int request :
+         {FIONBIO, FIONREAD, SIOCOUTQ, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX, SIOCGIFNAME, TCGETS})
         list.only("ioctl", {isInt(1, request)});
     return list.take();
 }
