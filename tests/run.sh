@@ -25,11 +25,13 @@ beside=(compile tidy fuzz)
 
 sources() { git ls-files 'agent/*.cpp' 'agent/*.h' 'lb/*.cpp' 'lb/*.h' 'tests/*.cpp' 'tests/*.h'; }
 
-# One at a time, as two steps may want the same (see `beside`).
+# All of it, or the targets named. One at a time, as two steps may want the same preset (see `beside`).
 build_preset() {
-    mkdir -p build && exec {lock}>"build/$1.lock" && flock "$lock" || return 1
-    cmake --preset "$1" && cmake --build --preset "$1" -- -j "$jobs"
-    local status=$?
+    local preset=$1 status
+    shift
+    mkdir -p build && exec {lock}>"build/$preset.lock" && flock "$lock" || return 1
+    cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"} -- -j "$jobs"
+    status=$?
     exec {lock}>&-
     return "$status"
 }
@@ -62,7 +64,7 @@ run_tsan() { unit_tests tsan; }
 run_fuzz() {
     local names name scratch status
     read -r -a names <<<"${FUZZERS:-$(cd tests/fuzz && ls ./*_fuzzer.cpp | sed 's|^./||; s|_fuzzer.cpp$||' | tr '\n' ' ')}"
-    cmake --preset fuzz && cmake --build --preset fuzz --target "${names[@]/%/_fuzzer}" -- -j "$jobs" || return 1
+    build_preset fuzz "${names[@]/%/_fuzzer}" || return 1
     for name in "${names[@]}"; do
         scratch=$(mktemp -d)
         echo "fuzzing $name for ${FUZZ_SECONDS:-10} s"
@@ -79,8 +81,7 @@ run_fuzz() {
 }
 # docs/simulation.md
 run_simulate() {
-    cmake --preset release >/dev/null && cmake --build --preset release --target simulate -- -j "$jobs" &&
-        build/release/tests/simulate --seeds "${SIMULATE_SEEDS:-10000}" --seconds 1000
+    build_preset release simulate && build/release/tests/simulate --seeds "${SIMULATE_SEEDS:-10000}" --seconds 1000
 }
 # Real hosts, peers and API servers around the agent of one preset; $2 stretches the time limits for slow builds.
 # They measure time on a machine that others may slow down: what fails is run once more, alone, and told of as flaky
@@ -111,8 +112,7 @@ run_oldest() {
     local cache=${XDG_CACHE_HOME:-$HOME/.cache}/fairlead server version
     version=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' tests/peers/oldest/go.mod)
     server=$cache/bin/kube-apiserver-$version
-    tests/setup.sh oldest && cmake --preset release >/dev/null &&
-        cmake --build --preset release --target fairlead -- -j "$jobs" &&
+    tests/setup.sh oldest && build_preset release fairlead &&
         KUBE_APISERVER=$server system_tests release 1 tests/cluster/test_kubeadm_sequence.py tests/cluster/test_endpoint_slices.py
 }
 # The image by its Dockerfile, run as its pod by podman (docs/image.md).
@@ -131,8 +131,7 @@ run_cppcheck() {
 # Of the rooms without threads and sockets; the others are asan's and tsan's. What takes seconds without valgrind is left out.
 run_valgrind() {
     local room rooms=(vrrp config import lb history blackout)
-    tests/setup.sh analysis && cmake --preset release >/dev/null &&
-        cmake --build --preset release --target "${rooms[@]/%/_test}" -- -j "$jobs" || return 1
+    tests/setup.sh analysis && build_preset release "${rooms[@]/%/_test}" || return 1
     for room in "${rooms[@]}"; do
         echo "$room"
         valgrind --quiet --error-exitcode=98 --leak-check=full --errors-for-leak-kinds=definite \
@@ -140,9 +139,7 @@ run_valgrind() {
     done
 }
 # Whether the election's tests notice mistakes.
-run_mutation() {
-    cmake --preset release >/dev/null && cmake --build --preset release --target vrrp_test -- -j "$jobs" && tests/mutation.py
-}
+run_mutation() { build_preset release vrrp_test && tests/mutation.py; }
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=("${all_steps[@]}")
 for step in "${steps[@]}"; do

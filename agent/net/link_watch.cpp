@@ -18,7 +18,7 @@
 namespace fairlead::net {
 namespace {
 
-constexpr int kReceiveBuffer = 1 << 20;  // bytes; the kernel gives as much as net.core.rmem_max allows
+constexpr int kNewsBuffer = 1 << 20;  // bytes; the kernel gives as much as net.core.rmem_max allows
 
 struct Reading {
     const std::string& interface;
@@ -80,7 +80,7 @@ LinkWatch::LinkWatch(std::string interface, std::vector<boost::asio::ip::address
 void LinkWatch::open() {
     socket_ = openNetlink();
     // Whoever makes or deletes interfaces by the thousand fills it before we are asked.
-    nl_socket_set_buffer_size(socket_.get(), kReceiveBuffer, 0);
+    nl_socket_set_buffer_size(socket_.get(), kNewsBuffer, 0);
     const int error = nl_socket_add_memberships(socket_.get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
                                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
     if (error < 0) throw std::runtime_error(std::string("netlink notifications: ") + nl_geterror(error));

@@ -18,6 +18,9 @@ using Duration = std::chrono::nanoseconds;
 /// CLOCK_MONOTONIC; always an argument in the pure parts.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
+/// Of the router whose own address the VIP is (RFC 9568 §5.2.4). No configuration of ours has it.
+inline constexpr std::uint8_t kOwnerPriority = 255;
+
 enum class Authentication : std::uint8_t { None, Pass, Hmac };
 
 /// To the group of all VRRP routers of the link, or to each peer by itself.

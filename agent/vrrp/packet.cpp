@@ -18,7 +18,6 @@ constexpr std::size_t kMinIpHeader = 20;
 constexpr std::uint8_t kTypeAdvertisement = 1;
 constexpr std::uint8_t kAuthNone = 0;
 constexpr std::uint8_t kAuthPass = 1;
-constexpr std::uint8_t kOwnerPriority = 255;
 constexpr Duration kCentisecond = std::chrono::milliseconds(10);
 
 std::uint16_t read16(Bytes bytes, std::size_t at) {

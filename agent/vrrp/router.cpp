@@ -13,7 +13,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint8_t kOwnerPriority = 255;
 /// A learnt interval beyond this many of our own is not believed: one forged advertisement of 40.95 s would
 /// otherwise keep every Backup from taking over for two minutes.
 constexpr int kLearnedIntervalLimit = 10;

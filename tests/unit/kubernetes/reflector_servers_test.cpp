@@ -1,5 +1,7 @@
 // Which server is asked: one that is down, silent, somebody else, or never finishes its handshake.
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <gmock/gmock.h>
 
 #include "agent/kubernetes/reflector.h"
