@@ -14,8 +14,11 @@
 #include "lb/local_addresses.h"
 
 namespace fairlead {
+namespace {
 
 using Clock = std::chrono::steady_clock;
+
+}  // namespace
 
 Balancer::Balancer(boost::asio::io_context& context, const config::Configuration& configuration,
                    std::vector<lb::ListeningSocket> inherited, admin::Metrics& metrics, const Teller& tell,

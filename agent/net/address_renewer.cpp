@@ -2,10 +2,8 @@
 
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
@@ -54,23 +52,31 @@ void AddressRenewer::begin(const std::vector<boost::asio::ip::address>& addresse
 
 std::optional<AddressRenewer::Renewal> AddressRenewer::take() {
     if (!underWay_) return std::nullopt;
-    const std::scoped_lock lock(mutex_);
-    if (!result_) return std::nullopt;
-    underWay_ = false;
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t size = read(finished_.get(), &count, sizeof count);
-    return std::exchange(result_, std::nullopt);
+    std::optional<Renewal> result;
+    {
+        const std::scoped_lock lock(mutex_);
+        result = std::exchange(result_, std::nullopt);
+    }
+    if (result) endRound();
+    return result;
 }
 
 void AddressRenewer::cancel() {
     if (!underWay_) return;
-    std::unique_lock lock(mutex_);
-    cancelled_ = true;
-    changed_.wait(lock, [this] { return !ordered_; });
-    cancelled_ = underWay_ = false;
-    result_.reset();
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t size = read(finished_.get(), &count, sizeof count);
+    {
+        std::unique_lock lock(mutex_);
+        cancelled_ = true;
+        changed_.wait(lock, [this] { return !ordered_; });
+        cancelled_ = false;
+        result_.reset();
+    }
+    endRound();
+}
+
+void AddressRenewer::endRound() {
+    underWay_ = false;
+    eventfd_t count = 0;
+    eventfd_read(finished_.get(), &count);
 }
 
 void AddressRenewer::run() {
@@ -85,8 +91,7 @@ void AddressRenewer::run() {
         lock.lock();
         result_ = std::move(renewal);
         ordered_ = false;
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const ssize_t size = write(finished_.get(), &one, sizeof one);
+        eventfd_write(finished_.get(), 1);
         changed_.notify_all();
     }
 }

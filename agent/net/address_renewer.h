@@ -62,6 +62,8 @@ class AddressRenewer {
         std::chrono::seconds lifetime{0};
     };
 
+    /// fd() is quiet again, and begin() may come.
+    void endRound();
     void run();
     [[nodiscard]] std::expected<void, std::string> carryOut();
 
