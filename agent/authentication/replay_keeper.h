@@ -26,7 +26,7 @@ class ReplayKeeper {
     /// Writes what has moved on by enough; to be called every second, with the virtual routers in their
     /// order.
     void save(const std::vector<vrrp::RouterStatus>& routers);
-    /// Writes all of it, when nothing is sent any more. Waits for it, a second at most.
+    /// Writes all of it, when nothing is sent any more. Waits for it, a second at most for each file.
     void saveLast(const std::vector<vrrp::RouterStatus>& routers);
 
     /// Whether anything is kept.

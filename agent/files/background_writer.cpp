@@ -19,6 +19,7 @@ struct BackgroundWriter::Shared {
     bool busy = false;
     bool failed = false;
     bool stop = false;
+    bool abandoned = false;  ///< whoever made us has gone, and so may have the log
 
     void run() {
         std::unique_lock lock(mutex);
@@ -27,12 +28,16 @@ struct BackgroundWriter::Shared {
             const std::optional<std::string> content = std::exchange(next, std::nullopt);
             if (!content) return;
             busy = true;
-            const bool told = failed;
             lock.unlock();
             const auto written = attempt(*content);
-            if (!written && !told) tell(written.error());
             lock.lock();
+            const bool news = !written && !failed && !abandoned;
             failed = !written;
+            if (news) {
+                lock.unlock();
+                tell(written.error());
+                lock.lock();
+            }
             busy = false;
             changed.notify_all();
         }
@@ -53,6 +58,9 @@ BackgroundWriter::~BackgroundWriter() {
     }
     shared_->changed.notify_all();
     flush();
+    const std::scoped_lock lock(shared_->mutex);
+    shared_->abandoned = true;
+    shared_->next.reset();
 }
 
 void BackgroundWriter::write(std::string content) {

@@ -16,7 +16,7 @@ class BackgroundWriter {
     using Failed = std::function<void(const std::string& cause)>;
 
     BackgroundWriter(Attempt attempt, Failed failed);
-    ~BackgroundWriter();  ///< flush()
+    ~BackgroundWriter();  ///< flush(); what wasn't begun by then is forgotten, and no failure told
     BackgroundWriter(const BackgroundWriter&) = delete;
     BackgroundWriter& operator=(const BackgroundWriter&) = delete;
 

@@ -79,6 +79,7 @@ std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp
     complete_ = true;
     renewed_ = now;
     renewAt_ = now + vrrp::Duration(lifetime_) / 5;
+    again_ = false;
     for (const address& vip : vips_) {
         const auto done = netlink_.order(AddressRequest::add(vip, interfaceIndex, lifetime_));
         if (done) continue;
@@ -99,6 +100,11 @@ std::optional<vrrp::TimePoint> AddressKeeper::renewAt() const {
     return renewAt_;
 }
 
+void AddressKeeper::renewSoon() {
+    renewAt_ = {};
+    again_ = renewer_.underWay();
+}
+
 void AddressKeeper::renewIfDue(vrrp::TimePoint now) {
     const auto due = renewAt();
     if (!due || now < *due) return;
@@ -111,7 +117,8 @@ std::optional<AddressRenewer::Renewal> AddressKeeper::renewed() {
     if (!renewal) return std::nullopt;
     if (renewal->result) {
         renewed_ = renewalBegan_;
-        renewAt_ = renewalBegan_ + vrrp::Duration(lifetime_) / 5;
+        renewAt_ =
+            std::exchange(again_, false) ? vrrp::TimePoint{} : renewalBegan_ + vrrp::Duration(lifetime_) / 5;
     } else {
         renewal->result = std::unexpected(giveUp(std::move(renewal->result.error())));
     }
@@ -122,6 +129,7 @@ std::expected<void, std::string> AddressKeeper::remove() {
     if (!installed()) return {};
     // One that is carried out later would bring them back.
     renewer_.cancel();
+    complete_ = false;
     const int index = std::exchange(interfaceIndex_, 0);
     std::string failures;
     for (const address& vip : vips_) {

@@ -52,7 +52,7 @@ class AddressKeeper {
         return interfaceIndex_ == interfaceIndex && complete_;
     }
     /// It is time to.
-    void renewSoon() { renewAt_ = {}; }
+    void renewSoon();
     /// Begins to renew them if it is time to.
     void renewIfDue(vrrp::TimePoint now);
     /// Once after renewalFd() became readable. On an error none of them stays.
@@ -78,6 +78,7 @@ class AddressKeeper {
     int interfaceIndex_ = 0;
     bool complete_ = false;  ///< none of vips_ was left to install()
     vrrp::TimePoint renewAt_;
+    bool again_ = false;            ///< as soon as the one that is under way is done
     vrrp::TimePoint renewed_;       ///< from when on the kernel reckons the lifetime, or a moment earlier
     vrrp::TimePoint renewalBegan_;  ///< of the one that is under way
     AddressRenewer renewer_;

@@ -131,6 +131,11 @@ std::expected<void, int> Netlink::order(AddressRequest request) {
 }
 
 std::expected<std::optional<LinkRecord>, std::string> Netlink::link(const std::string& name) {
+    // Asked for one that isn't there, the ioctls would have the kernel run modprobe, and wait for it.
+    if (setsockopt(anySocket_.get(), SOL_SOCKET, SO_BINDTODEVICE, name.c_str(),
+                   static_cast<socklen_t>(name.size())) < 0 &&
+        errno == ENODEV)
+        return std::nullopt;
     ifreq request{};
     name.copy(request.ifr_name, sizeof request.ifr_name - 1);
     int error = 0;
@@ -164,8 +169,10 @@ std::expected<void, std::string> Netlink::forEachAddress(
     int error = 0;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         records.clear();
-        error =
-            dumpAddresses(interfaceIndex, [&](const AddressRecord& record) { records.push_back(record); });
+        const auto keep = [&](const AddressRecord& record) { records.push_back(record); };
+        // Asked for both families at once, the kernel takes RTNL.
+        error = dumpAddresses(AF_INET, interfaceIndex, keep);
+        if (error == 0) error = dumpAddresses(AF_INET6, interfaceIndex, keep);
         if (error != -NLE_DUMP_INTR) break;
     }
     if (error < 0) {
@@ -176,17 +183,19 @@ std::expected<void, std::string> Netlink::forEachAddress(
     return {};
 }
 
-int Netlink::dumpAddresses(int interfaceIndex, const std::function<void(const AddressRecord&)>& visit) {
+int Netlink::dumpAddresses(int family, int interfaceIndex,
+                           const std::function<void(const AddressRecord&)>& visit) {
     ifaddrmsg request{};
-    request.ifa_family = AF_UNSPEC;
+    request.ifa_family = static_cast<std::uint8_t>(family);
     request.ifa_index = static_cast<std::uint32_t>(interfaceIndex);
     int error = nl_send_simple(socket_.get(), RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
     if (error < 0) return error;
 
     struct Context {
+        bool ipv6;
         int interfaceIndex;
         const std::function<void(const AddressRecord&)>& visit;
-    } context{.interfaceIndex = interfaceIndex, .visit = visit};
+    } context{.ipv6 = family == AF_INET6, .interfaceIndex = interfaceIndex, .visit = visit};
     const std::unique_ptr<nl_cb, CallbacksDeleter> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
     if (!callbacks) return -NLE_NOMEM;
     nl_cb_set(
@@ -194,7 +203,9 @@ int Netlink::dumpAddresses(int interfaceIndex, const std::function<void(const Ad
         [](nl_msg* message, void* argument) {
             const auto* to = static_cast<const Context*>(argument);
             const auto record = parseAddress(nlmsg_hdr(message));
-            if (record && (to->interfaceIndex == 0 || record->interfaceIndex == to->interfaceIndex))
+            // A kernel without IPv6 answers with IPv4's.
+            if (record && record->address.is_v6() == to->ipv6 &&
+                (to->interfaceIndex == 0 || record->interfaceIndex == to->interfaceIndex))
                 to->visit(*record);
             return static_cast<int>(NL_OK);
         },

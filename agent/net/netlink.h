@@ -1,7 +1,7 @@
 #pragma once
 // Questions and orders to the kernel over rtnetlink (libnl), each answered before it returns. rtnetlink(7).
 // Used by one thread; the answer is waited for a second at most, and before it for as long as somebody else
-// changes the network configuration (see address_renewer.h). Not by link(), and since Linux 6.10 not by
+// changes the network configuration (RTNL, see address_renewer.h). Not by link(), and since Linux 6.10 not by
 // forEachAddress().
 
 #include <boost/asio/ip/address.hpp>
@@ -61,7 +61,7 @@ class Netlink {
     /// Sends one order and waits for its acknowledgement, without allocating. The error is an errno.
     std::expected<void, int> order(AddressRequest request);
 
-    /// Nothing if there is no interface of that name. netdevice(7), which doesn't wait.
+    /// Nothing if there is no interface of that name. netdevice(7), without RTNL.
     std::expected<std::optional<LinkRecord>, std::string> link(const std::string& name);
 
     /// Every IPv4 and IPv6 address, in the kernel's order; `interfaceIndex` 0: of all interfaces.
@@ -78,7 +78,7 @@ class Netlink {
     static std::string interfaceName(int index);
 
   private:
-    int dumpAddresses(int interfaceIndex, const std::function<void(const AddressRecord&)>& visit);
+    int dumpAddresses(int family, int interfaceIndex, const std::function<void(const AddressRecord&)>& visit);
     void connect();
     /// After an error that may leave answers behind: a fresh socket, if one can be had.
     void recover(int error);

@@ -75,6 +75,15 @@ TEST_F(InANamespace, TheVipsAreRenewedWhenItIsTime) {
         keeper.renewSoon();
         keeper.renewIfDue(now + 500ms);
         EXPECT_EQ(keeper.renewAt(), std::nullopt);
+        // What made it wanted may have come after it was carried out.
+        keeper.renewSoon();
+        awaitRenewal(keeper);
+        ASSERT_TRUE(keeper.renewed().has_value());
+        keeper.renewIfDue(now + 501ms);
+        EXPECT_EQ(keeper.renewAt(), std::nullopt) << "once more";
+        awaitRenewal(keeper);
+        ASSERT_TRUE(keeper.renewed().has_value());
+        EXPECT_EQ(keeper.renewAt(), now + 901ms);
     });
 }
 
