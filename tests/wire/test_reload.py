@@ -163,7 +163,7 @@ def test_what_needs_a_restart_is_named_and_waits_for_it(pair):
     agent.replace_configuration(text(first, {"vrrp": {"priority": 102, "advertInterval": "200ms"}, "admin": {"bind": "127.0.0.1:17444"}, "logging": {"level": "debug"}}))
     lab.wait_for(lambda: applied(agent, "logging.level"), 5, "the log level to be applied")
     expected = "admin.bind: 127.0.0.1:16444 -> 127.0.0.1:17444"
-    assert f'configuration takes effect at the next start changes="{expected}"' in log(agent)
+    lab.wait_for(lambda: f'configuration takes effect at the next start changes="{expected}"' in log(agent), 5, "the log to name what waits")
     assert f"takes effect at the next start: {expected}" in agent.status()["warnings"]
     assert lab.holders(VIP) == ["master1"]
     # Taken back, nothing is left to warn of.
