@@ -72,10 +72,18 @@ inline void answer(const std::string& text) {
     if (write(answersOfThisAgent, (text + "\n").data(), text.size() + 1) < 0) _exit(99);
 }
 
+/// Without SA_RESTART, which signal(2) sets: ThreadSanitizer defers a signal that comes during the handler of
+/// another one to the next call, and a call that the kernel resumes is none.
+inline void onSignal(int number, void (*handler)(int)) {
+    struct sigaction action{};
+    action.sa_handler = handler;
+    sigaction(number, &action, nullptr);
+}
+
 /// The agent's life: answers to "ID GUARDIAN" first, then obeys one letter after the other.
 [[noreturn]] inline void live(Testament& testament, Guardian& guardian, int orders) {
-    signal(SIGTERM, [](int) { _exit(7); });
-    signal(SIGHUP, [](int) {
+    onSignal(SIGTERM, [](int) { _exit(7); });
+    onSignal(SIGHUP, [](int) {
         if (write(answersOfThisAgent, "HUP\n", 4) < 0) _exit(99);
     });
     answer(std::to_string(getpid()) + " " + std::to_string(guardian.pid()));
