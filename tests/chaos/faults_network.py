@@ -165,6 +165,7 @@ class ConfigurationLocked(Fault):
     name = "network-locked"
     hold = (0.3, 3.0)
     pairable = False  # nobody can take a VIP over meanwhile
+    needs = staticmethod(configuration_lock.missing)
 
     def inject(self):
         self._lock = contextlib.ExitStack()

@@ -33,6 +33,19 @@ def _checked(result, what):
     return result
 
 
+def _userfaultfd():
+    return _checked(_libc.syscall(SYS_USERFAULTFD, os.O_CLOEXEC | os.O_NONBLOCK), "userfaultfd")
+
+
+def missing():
+    """Why it can't be held here, or ""."""
+    try:
+        os.close(_userfaultfd())
+    except OSError as error:
+        return str(error)
+    return ""
+
+
 @contextlib.contextmanager
 def held():
     """The lock is taken when the body begins, and free when it has ended, or after AT_MOST: nobody on this machine, and not the test
@@ -43,7 +56,7 @@ def held():
     # The request's number lies at the end of a page that is there, its answer on the next one, which isn't.
     request = start + PAGE - 4
     ctypes.c_uint32.from_address(request).value = ETHTOOL_GLINK
-    faults = _checked(_libc.syscall(SYS_USERFAULTFD, os.O_CLOEXEC | os.O_NONBLOCK), "userfaultfd")
+    faults = _userfaultfd()
     try:
         fcntl.ioctl(faults, UFFDIO_API, struct.pack("QQQ", UFFD_API, 0, 0))
         fcntl.ioctl(faults, UFFDIO_REGISTER, struct.pack("QQQQ", start + PAGE, PAGE, UFFDIO_REGISTER_MODE_MISSING, 0))

@@ -8,6 +8,8 @@ import pytest
 from lab import Lab, configuration_lock
 from lab.agent import merged
 
+pytestmark = pytest.mark.skipif(configuration_lock.missing() != "", reason=f"the lock can't be held here: {configuration_lock.missing()}")
+
 VIP = "10.10.1.108"
 SETTINGS = {"vip": {"addresses": [VIP]}, "checks": [], "backends": {"static": ["10.10.1.20:6443"]}, "vrrp": {"advertInterval": "200ms"}}
 
