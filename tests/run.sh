@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must pass before a change lands, on a bare Debian 12 as root. It installs what it needs.
 #
-#   tests/run.sh              what must pass, some 45 minutes on two cores the first time
+#   tests/run.sh              what must pass, some 45 minutes on two cores, longer the first time
 #   tests/run.sh unit system  only the steps named; there are also simulate, image, chaos, soak,
 #                             sabotage, oldest, system-asan, system-tsan and mutation
 #

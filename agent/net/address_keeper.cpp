@@ -78,8 +78,7 @@ std::expected<void, std::string> AddressKeeper::install(int interfaceIndex, vrrp
     interfaceIndex_ = interfaceIndex;
     complete_ = true;
     renewed_ = now;
-    renewAt_ = now + vrrp::Duration(lifetime_) / 5;
-    again_ = false;
+    soon_ = false;
     for (const address& vip : vips_) {
         const auto done = netlink_.order(AddressRequest::add(vip, interfaceIndex, lifetime_));
         if (done) continue;
@@ -97,17 +96,13 @@ std::string AddressKeeper::giveUp(std::string error) {
 
 std::optional<vrrp::TimePoint> AddressKeeper::renewAt() const {
     if (!installed() || renewer_.underWay()) return std::nullopt;
-    return renewAt_;
-}
-
-void AddressKeeper::renewSoon() {
-    renewAt_ = {};
-    again_ = renewer_.underWay();
+    return soon_ ? vrrp::TimePoint{} : renewed_ + vrrp::Duration(lifetime_) / 5;
 }
 
 void AddressKeeper::renewIfDue(vrrp::TimePoint now) {
     const auto due = renewAt();
     if (!due || now < *due) return;
+    soon_ = false;
     renewalBegan_ = now;
     renewer_.begin(vips_, interfaceIndex_, lifetime_);
 }
@@ -117,8 +112,6 @@ std::optional<AddressRenewer::Renewal> AddressKeeper::renewed() {
     if (!renewal) return std::nullopt;
     if (renewal->result) {
         renewed_ = renewalBegan_;
-        renewAt_ =
-            std::exchange(again_, false) ? vrrp::TimePoint{} : renewalBegan_ + vrrp::Duration(lifetime_) / 5;
     } else {
         renewal->result = std::unexpected(giveUp(std::move(renewal->result.error())));
     }

@@ -51,8 +51,8 @@ class AddressKeeper {
     [[nodiscard]] bool installedOn(int interfaceIndex) const {
         return interfaceIndex_ == interfaceIndex && complete_;
     }
-    /// It is time to.
-    void renewSoon();
+    /// It is time to; again, if one is under way.
+    void renewSoon() { soon_ = true; }
     /// Begins to renew them if it is time to.
     void renewIfDue(vrrp::TimePoint now);
     /// Once after renewalFd() became readable. On an error none of them stays.
@@ -76,9 +76,8 @@ class AddressKeeper {
     std::vector<boost::asio::ip::address> vips_;
     std::chrono::seconds lifetime_;
     int interfaceIndex_ = 0;
-    bool complete_ = false;  ///< none of vips_ was left to install()
-    vrrp::TimePoint renewAt_;
-    bool again_ = false;            ///< as soon as the one that is under way is done
+    bool complete_ = false;         ///< none of vips_ was left to install()
+    bool soon_ = false;             ///< see renewSoon()
     vrrp::TimePoint renewed_;       ///< from when on the kernel reckons the lifetime, or a moment earlier
     vrrp::TimePoint renewalBegan_;  ///< of the one that is under way
     AddressRenewer renewer_;

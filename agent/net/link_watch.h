@@ -20,8 +20,7 @@ struct RemovedVip {
 };
 
 struct LinkNews {
-    bool interfaceChanged =
-        false;  ///< link state, MAC, name, or an address of the VIPs' families that is none
+    bool interfaceChanged = false;        ///< link state, MAC, name, or another address of a VIP's family
     std::vector<RemovedVip> vipsRemoved;  ///< taken from some interface by somebody else
     bool lost = false;                    ///< notifications were lost: anything may have changed
 };

@@ -116,7 +116,7 @@ class VirtualRouter {
     void send(std::uint8_t priority);
     void sendHelloIfDue();
     void tellPeer(vrrp::PeerMessage::Kind kind, const boost::asio::ip::address& to);
-    void installAddresses();
+    void installAddresses();  ///< where they are installed: renewed without waiting
     void addAddresses();
     void renewAddresses();
     void cantInstall(const std::string& error);

@@ -109,8 +109,7 @@ void VirtualRouter::renewAddresses() {
                     std::to_string(
                         std::chrono::duration_cast<std::chrono::milliseconds>(renewal->took).count()) +
                     " ms to renew the VIP: something on this host holds the lock of all network "
-                    "configuration "
-                    "(RTNL), a driver that resets its card for instance",
+                    "configuration (RTNL), a driver that resets its card for instance",
                 clock());
         }
         writeLastWill();
